@@ -1,0 +1,1 @@
+"""cdsbridge: Microsoft Dataverse messages on Azure Service Bus, to typed tables."""

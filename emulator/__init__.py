@@ -1,0 +1,1 @@
+"""The embedded Service Bus and the Dataverse simulator: development and test tools, never production."""

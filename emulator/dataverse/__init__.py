@@ -1,0 +1,1 @@
+"""A small seeded Dataverse: tables, operations, the contexts it posts, and the truth."""

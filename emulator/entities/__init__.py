@@ -1,0 +1,1 @@
+"""What a Service Bus entity does: queues, locks, delivery counts, dead letters, and their store."""

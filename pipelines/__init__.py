@@ -1,0 +1,1 @@
+"""Whole bridges: configuration, the graph, the commands."""

@@ -1,0 +1,1 @@
+"""Where tables go: Parquet files and SQL databases; stage, then commit."""

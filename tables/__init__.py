@@ -1,0 +1,1 @@
+"""Pure rules about tables: columns, types, order, evolution.  Arrow yes, database no."""

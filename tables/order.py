@@ -1,0 +1,30 @@
+"""The total order of events, made of the message alone."""
+
+from typing import Final
+
+OPERATIONS: Final = {"create": 1, "update": 2, "delete": 3, "event": 4}
+"""Rank of an operation among events of the same instant."""
+
+_EPOCH_SHIFT: Final = 62_135_596_800_000_000
+"""Microseconds from year 1 to 1970, so that every date Dataverse knows is positive."""
+
+
+def order_key(occurred_at: int, op: str, sequence_number: int, event_id: str) -> str:
+    """Return the text whose ordinary string order is the order of events.
+
+    Time first, then create before update before delete, then the broker's
+    number, then the event id, so that no two events are equal.  ASCII, so
+    every database and every collation that compares bytes agrees.
+
+    Args:
+        occurred_at: Microseconds since 1970 UTC, from year 1 on.
+        op: create, update, delete or event.
+        sequence_number: The broker's number, the original one where known.
+        event_id: The event id, with the row's ordinal.
+
+    >>> order_key(0, "create", 7, "e-0") < order_key(0, "update", 3, "d-0")
+    True
+    >>> order_key(-1, "delete", 7, "e-0") < order_key(0, "create", 3, "d-0")
+    True
+    """
+    return f"{occurred_at + _EPOCH_SHIFT:018d}.{OPERATIONS[op]}.{sequence_number:019d}.{event_id}"

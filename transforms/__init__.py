@@ -1,0 +1,1 @@
+"""From message bytes to typed rows: decode, flatten; a verdict for every message."""
