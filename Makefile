@@ -1,0 +1,60 @@
+# Everything a person types.  `make demo` and `make test` set up what they need.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+OLDEST_SDK := 7.14.3
+OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
+
+.PHONY: help demo test lint unit sdk bench lock schema clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.ready-run ## Show the whole bridge on this machine: broker, Dataverse, a crash, the proof
+	@$(VENV)/bin/cdsbridge demo $(ARGS)
+
+test: lint unit sdk ## Lint, types, import contracts, and every test
+	@echo "make test: everything passed"
+
+lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
+	@echo "== ruff, mypy, import-linter, deptry"
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
+	@$(VENV)/bin/deptry .
+
+unit: $(VENV)/.ready-dev ## The tests, against the embedded Service Bus over TCP
+	@echo "== tests (newest supported azure-servicebus)"
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, on the oldest one we support
+	@echo "== tests of the SDK contract (azure-servicebus $(OLDEST_SDK))"
+	@PYTHONPATH=$(OLD_SDK_DIR) CDSBRIDGE_EXPECT_SDK=$(OLDEST_SDK) $(PYTHON) -m pytest -m sdk tests
+
+bench: $(VENV)/.ready-dev ## The long proofs and measurements; see bench/README.md
+	@$(PYTHON) -m bench
+
+lock: $(VENV)/.ready-dev ## Write the lock files anew from pyproject.toml
+	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(VENV)/bin/pip install --quiet uv
+	@$(PYTHON) -m uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate -o requirements.lock
+	@$(PYTHON) -m uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -c requirements.lock -o requirements-dev.lock
+
+schema: $(VENV)/.ready-dev ## Write conf/bridge.schema.json from the configuration models
+	@$(VENV)/bin/cdsbridge check --schema > conf/bridge.schema.json
+
+clean: ## Remove everything that was set up or built
+	rm -rf $(VENV) .cache build demo-output *.egg-info
+
+$(VENV)/.ready-run: requirements.lock pyproject.toml
+	@sh .ci/setup.sh $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock pyproject.toml
+	@sh .ci/setup.sh $(VENV) requirements-dev.lock
+	@touch $@ $(VENV)/.ready-run
+
+$(OLD_SDK_DIR):
+	@echo "== azure-servicebus $(OLDEST_SDK) into $@"
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ azure-servicebus==$(OLDEST_SDK)

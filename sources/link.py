@@ -1,0 +1,186 @@
+"""One receiving link: receives, renews and settles, all on a thread of its own.
+
+The SDK's receiver may be used by one thread only, and the link that received
+a message is the best one to settle it, so both happen here.  Other threads
+hand in what is to be settled and wait for nothing.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from azure.core.exceptions import AzureError
+from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
+
+from ..model.counters import counters
+from ..model.envelope import Envelope, MicroBatch
+from ..model.errors import BridgeError
+from ..model.failpoints import reach
+from ..model.verdict import Disposition
+from .buffer import Buffer
+from .config import ServiceBusSource
+from .connect import explain, open_client, open_receiver
+from .convert import now_us, to_envelope
+from .journal import Journal
+from .progress import Progress
+from .settlement import Held
+from .settler import Settler
+
+_log = logging.getLogger(__name__)
+
+_SHORT_WAIT: Final = 0.1
+"""Seconds a receive waits while something may have to be settled."""
+_BACKOFF_MAX: Final = 30.0
+"""Seconds between two tries to reopen a link, at most."""
+
+
+class Shared(NamedTuple):
+    """What the links of one entity have in common."""
+
+    source: ServiceBusSource
+    entity: str
+    buffer: Buffer
+    progress: Progress
+    journal: Journal | None
+    stop: threading.Event
+    """No more receiving, in the whole intake."""
+    close: threading.Event
+    """Settle what was handed in, then end."""
+
+
+class Link(threading.Thread):
+    """A thread around one receiver, reopened when it breaks."""
+
+    def __init__(self, shared: Shared, number: int) -> None:
+        super().__init__(name=f"link-{shared.entity}-{number}", daemon=True)
+        self._shared = shared
+        self._handed: queue.SimpleQueue[tuple[Disposition, ...]] = queue.SimpleQueue()
+        self._settler = Settler(shared.source, shared.entity, self._drop)
+        self._idle = threading.Event()
+        self.ready = threading.Event()
+        self.error: BridgeError | None = None
+        """Why the link could not be opened the first time."""
+
+    def settle(self, dispositions: tuple[Disposition, ...]) -> None:
+        """Hand in dispositions, to be settled soon."""
+        self._handed.put(dispositions)
+        self._idle.clear()
+
+    def holds(self, token: bytes | None) -> bool:
+        """Tell whether this link received the message with this lock."""
+        return token is not None and self._settler.holds(token)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything handed in is settled or given up; tell whether it is."""
+        return self._idle.wait(timeout)
+
+    def run(self) -> None:
+        """Open, serve, reopen; end when told to close, or when the first opening fails."""
+        pause = 0.5
+        while not self._done():
+            try:
+                self._connect_and_serve()
+            except (AzureError, OSError, BridgeError, ValueError) as error:
+                told = explain(error, self._shared.source, self._shared.entity)
+                _log.debug("link of %s broke", self._shared.entity, exc_info=error)
+                if not self.ready.is_set():
+                    self.error = told
+                    self.ready.set()
+                    break
+                counters.add("reconnects")
+                _log.warning("%s; trying again in %.0f s", told, pause)
+                self._shared.close.wait(pause)
+                pause = min(2 * pause, _BACKOFF_MAX)
+            else:
+                pause = 0.5
+        self._idle.set()
+        self._shared.buffer.wake()
+
+    def _done(self) -> bool:
+        return self._shared.close.is_set() and self._handed.empty()
+
+    def _connect_and_serve(self) -> None:
+        with (
+            open_client(self._shared.source) as client,
+            open_receiver(client, self._shared.entity) as receiver,
+        ):
+            self._shared.progress.opened(receiver)
+            self._settler.opened(receiver)
+            self.ready.set()
+            self._serve(receiver)
+            self._settler.let_go()
+
+    def _serve(self, receiver: ServiceBusReceiver) -> None:
+        while not self._done():
+            self._settle_handed()
+            self._settler.renew_due(self._shared.source.renew_for)
+            if self._receiving():
+                self._shared.progress.check(receiver)
+            granted = self._shared.buffer.reserve(self._shared.source.batch) if self._receiving() else 0
+            if granted:
+                self._receive(receiver, granted)
+            else:
+                self._await_work()
+
+    def _receiving(self) -> bool:
+        return not (self._shared.stop.is_set() or self._shared.close.is_set() or self._shared.progress.ended)
+
+    def _await_work(self) -> None:
+        """Wait a moment for something to settle; at the bound or at the end nothing else can happen."""
+        try:
+            self._handed.put(self._handed.get(timeout=_SHORT_WAIT))
+        except queue.Empty:
+            return
+
+    def _receive(self, receiver: ServiceBusReceiver, granted: int) -> None:
+        batch = None
+        try:
+            wait = _SHORT_WAIT if self._settler.held else self._shared.source.wait
+            messages = receiver.receive_messages(granted, max_wait_time=wait)
+            batch = self._take_in(messages) if messages else None
+        finally:
+            self._shared.buffer.put(batch, granted)
+
+    def _take_in(self, messages: Sequence[ServiceBusReceivedMessage]) -> MicroBatch | None:
+        shared, now = self._shared, now_us()
+        pairs = [(to_envelope(message, shared.entity, now), message) for message in messages]
+        pairs = [pair for pair in pairs if not shared.progress.left(pair[0].sequence_number)]
+        if not pairs:
+            return None
+        envelopes = tuple(envelope for envelope, _ in pairs)
+        self._settler.hold(pairs)
+        shared.progress.received(len(envelopes))
+        if shared.journal is not None:
+            shared.journal.write("received", shared.entity, _keys(envelopes))
+        counters.add("received", len(envelopes))
+        counters.add("redelivered", sum(envelope.delivery_count > 0 for envelope in envelopes))
+        batch = MicroBatch(shared.entity, envelopes)
+        counters.add("received_bytes", batch.size)
+        reach("received")
+        return batch
+
+    def _settle_handed(self) -> None:
+        while True:
+            try:
+                dispositions = self._handed.get_nowait()
+            except queue.Empty:
+                if self._settler.settle_pending():
+                    self._idle.set()
+                return
+            self._settler.take(dispositions)
+
+    def _drop(self, held: Sequence[Held], settled: bool) -> None:
+        """Take messages out of the count, whatever became of them."""
+        shared = self._shared
+        if settled and shared.journal is not None:
+            shared.journal.write(
+                "settled", shared.entity, [(item.sequence_number, item.enqueued_at) for item in held]
+            )
+        shared.progress.dropped(len(held))
+        shared.buffer.ended(len(held), sum(item.size for item in held))
+
+
+def _keys(envelopes: Sequence[Envelope]) -> list[tuple[int, int]]:
+    return [(envelope.sequence_number, envelope.enqueued_at) for envelope in envelopes]

@@ -1,0 +1,239 @@
+"""Settling many messages at once: one adapter, four ways, the public calls as the floor.
+
+Since azure-servicebus 7.15 ``complete_message`` waits for the service, so a
+plain loop is bound by the round trip.  The two fast ways use parts of the SDK
+that are not documented; each is used only where it is found, and
+``tests/sources/test_settlement.py`` holds every way to one contract on the
+oldest and the newest SDK we support (``docs/decisions/003-settlement.md``).
+
+A settle that fails is no error here: it becomes a redelivery, which the sinks
+make harmless.
+"""
+
+import inspect
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from azure.core.exceptions import AzureError
+from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
+from azure.servicebus.exceptions import MessageLockLostError
+
+_log = logging.getLogger(__name__)
+
+MANAGEMENT_LIMIT: Final = 1000
+"""Lock tokens in one management request."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A message under our lock, as little as settling and renewing it need.
+
+    Attributes:
+        token: The lock token, 16 bytes, RFC 4122 order.
+        sequence_number: The broker's number.
+        enqueued_at: Microseconds since 1970 UTC.
+        size: Bytes of its body.
+        received: Monotonic seconds of receipt.
+        expires: Monotonic seconds at which the lock lapses, as far as we know.
+        delivery: Delivery id on the link, and the link's handler; ``None``
+            where they are not to be had.
+        message: The SDK's message, kept only for ways that cannot do without.
+    """
+
+    token: bytes
+    sequence_number: int
+    enqueued_at: int
+    size: int
+    received: float
+    expires: float
+    delivery: tuple[int, bytes, Any] | None = None
+    message: ServiceBusReceivedMessage | None = None
+
+
+class Settlement(Protocol):
+    """A way to settle.  Each method returns what it did not settle."""
+
+    name: str
+    needs_message: bool
+
+    def complete(self, held: Sequence[Held]) -> list[Held]:
+        """Complete messages; return those that are not known to be completed."""
+
+    def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
+        """Dead-letter messages for one reason; return those not known to be dead-lettered."""
+
+
+class RangeSettlement:
+    """One disposition frame for a run of deliveries on the link that received them.
+
+    AMQP 1.0 (section 2.7.6, ``first`` and ``last``) has it; the SDK offers it
+    only inside.
+    """
+
+    name = "range"
+    needs_message = False
+
+    def __init__(self, receiver: ServiceBusReceiver) -> None:
+        self._receiver: Any = receiver
+
+    @staticmethod
+    def available(receiver: ServiceBusReceiver) -> bool:
+        """Tell whether this SDK can wait for the outcome of a range."""
+        settle = getattr(getattr(receiver, "_handler", None), "settle_messages", None)
+        link = getattr(getattr(receiver, "_handler", None), "_link", None)
+        return (
+            settle is not None
+            and isinstance(getattr(link, "_received_delivery_tags", None), set)
+            and "await_outcome" in inspect.getsource(settle)
+        )
+
+    def complete(self, held: Sequence[Held]) -> list[Held]:
+        """Complete runs of consecutive deliveries."""
+        handler = self._receiver._handler  # noqa: SLF001 - see the module's first paragraph
+        left = [item for item in held if item.delivery is None or item.delivery[2] is not handler]
+        mine = [item for item in held if item.delivery is not None and item.delivery[2] is handler]
+        for run in _runs(mine):
+            if not self._settle_run(handler, run):
+                left.extend(run)
+        return left
+
+    def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
+        """Leave dead-lettering to the next way."""
+        del reason, description
+        return list(held)
+
+    def release(self, held: Sequence[Held]) -> None:
+        """Give messages back without raising their delivery count, as far as the link still can."""
+        handler = self._receiver._handler  # noqa: SLF001
+        for run in _runs(item for item in held if item.delivery is not None and item.delivery[2] is handler):
+            self._settle_run(handler, run, "released")
+
+    def _settle_run(self, handler: Any, run: Sequence[Held], outcome: str = "accepted") -> bool:
+        deliveries = [item.delivery for item in run if item.delivery is not None]
+        first, last = deliveries[0], deliveries[-1]
+        try:
+            handler.settle_messages(
+                (first[0], last[0]), last[1], outcome, await_outcome=True, outcome_timeout=30
+            )
+        except Exception as error:  # noqa: BLE001 - the SDK's inner AMQP errors share no public base
+            _log.debug("settling deliveries %s to %s on the link failed: %r", first[0], last[0], error)
+            return False
+        handler._link._received_delivery_tags.difference_update(  # noqa: SLF001 - else the SDK keeps them for ever
+            delivery[1] for delivery in deliveries
+        )
+        return True
+
+
+class ManagementSettlement:
+    """One management request with many lock tokens; works from any link and process."""
+
+    name = "management"
+    needs_message = False
+
+    def __init__(self, receiver: ServiceBusReceiver) -> None:
+        self._receiver: Any = receiver
+
+    @staticmethod
+    def available(receiver: ServiceBusReceiver) -> bool:
+        """Tell whether this SDK can send the request with several tokens."""
+        request = getattr(receiver, "_settle_message_via_mgmt_link", None)
+        return request is not None and {"settlement", "lock_tokens"} <= set(
+            inspect.signature(request).parameters
+        )
+
+    def complete(self, held: Sequence[Held]) -> list[Held]:
+        """Complete messages, halving a request that the broker refuses for one lost lock."""
+        return self._settle(held, "completed", None)
+
+    def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
+        """Dead-letter messages that share reason and description."""
+        details = {"deadletter-reason": reason, "deadletter-description": description}
+        return self._settle(held, "suspended", details)
+
+    def _settle(self, held: Sequence[Held], status: str, details: dict[str, str] | None) -> list[Held]:
+        def request(part: Sequence[Held]) -> None:
+            tokens = [uuid.UUID(bytes=item.token) for item in part]
+            self._receiver._settle_message_via_mgmt_link(status, tokens, details)  # noqa: SLF001
+
+        return in_halves(held, request)
+
+
+class PublicSettlement:
+    """The documented calls, one message at a time: always right, a round trip each."""
+
+    name = "public"
+    needs_message = True
+
+    def __init__(self, receiver: ServiceBusReceiver) -> None:
+        self._receiver = receiver
+
+    def complete(self, held: Sequence[Held]) -> list[Held]:
+        """Complete one message after another."""
+        return self._each(held, self._receiver.complete_message)
+
+    def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
+        """Dead-letter one message after another."""
+
+        def settle(message: ServiceBusReceivedMessage) -> None:
+            self._receiver.dead_letter_message(message, reason=reason, error_description=description)
+
+        return self._each(held, settle)
+
+    @staticmethod
+    def _each(held: Sequence[Held], settle: Callable[[ServiceBusReceivedMessage], None]) -> list[Held]:
+        left = []
+        for item in held:
+            try:
+                if item.message is None:
+                    left.append(item)
+                else:
+                    settle(item.message)
+            except (AzureError, ValueError) as error:
+                _log.debug("settling message %s failed: %r", item.sequence_number, error)
+                left.append(item)
+        return left
+
+
+def in_halves(held: Sequence[Held], request: Callable[[Sequence[Held]], object]) -> list[Held]:
+    """Apply a request to many messages; return those whose lock is lost.
+
+    The broker refuses a request whole for one lost lock, so a refused one is
+    halved until the lost ones stand alone: about two requests per lost lock
+    and doubling.
+
+    Raises:
+        AzureError: The request failed for another reason than a lost lock.
+    """
+    lost: list[Held] = []
+    todo = [held[at : at + MANAGEMENT_LIMIT] for at in range(0, len(held), MANAGEMENT_LIMIT)]
+    while todo:
+        part = todo.pop()
+        try:
+            request(part)
+        except MessageLockLostError:
+            if len(part) == 1:
+                lost.extend(part)
+            else:
+                middle = len(part) // 2
+                todo.extend((part[:middle], part[middle:]))
+    return lost
+
+
+def _runs(held: Iterable[Held]) -> Iterator[list[Held]]:
+    """Yield runs of consecutive delivery ids, at most as many as a management request holds."""
+    run: list[Held] = []
+    for item in sorted(held, key=lambda item: item.delivery[0] if item.delivery else 0):
+        if run and (
+            run[-1].delivery is None
+            or item.delivery is None
+            or item.delivery[0] != run[-1].delivery[0] + 1
+            or len(run) >= MANAGEMENT_LIMIT
+        ):
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run

@@ -1,0 +1,221 @@
+"""What one link holds under lock, renewed until settled, settled in batches."""
+
+import logging
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
+
+from ..model.counters import counters
+from ..model.envelope import Envelope
+from ..model.failpoints import reach
+from ..model.verdict import Disposition, Outcome
+from .config import ServiceBusSource
+from .gather import GatherSettlement
+from .settlement import (
+    MANAGEMENT_LIMIT,
+    Held,
+    ManagementSettlement,
+    PublicSettlement,
+    RangeSettlement,
+    Settlement,
+    in_halves,
+)
+
+_log = logging.getLogger(__name__)
+
+_ASSUMED_LOCK: Final = 30.0
+"""Seconds a lock is taken to last where the broker does not say."""
+_DESCRIPTION_LIMIT: Final = 4096
+"""Characters of a dead-letter description that Service Bus keeps."""
+
+
+def ways(receiver: ServiceBusReceiver, source: ServiceBusSource, entity: str) -> list[Settlement]:
+    """Return the ways this SDK has to settle, best first; the documented calls are always among them."""
+    found: list[Settlement] = []
+    if RangeSettlement.available(receiver):
+        found.append(RangeSettlement(receiver))
+    if ManagementSettlement.available(receiver):
+        found.append(ManagementSettlement(receiver))
+    if not found:
+        found.append(GatherSettlement(source, entity))
+    found.append(PublicSettlement(receiver))
+    return found
+
+
+class Settler:
+    """The messages one link holds.  Used by the link's thread alone."""
+
+    def __init__(
+        self, source: ServiceBusSource, entity: str, drop: Callable[[Sequence[Held], bool], None]
+    ) -> None:
+        """Use a callback for messages that leave, with whether they were settled."""
+        self._source = source
+        self._entity = entity
+        self._drop = drop
+        self._held: dict[bytes, Held] = {}
+        self._pending: list[Disposition] = []
+        self._receiver: Any = None
+        self._ways: list[Settlement] = []
+        self._renew_at = 0.0
+
+    @property
+    def held(self) -> int:
+        """Messages under lock."""
+        return len(self._held)
+
+    def holds(self, token: bytes) -> bool:
+        """Tell whether this lock is held here.  Safe to ask from any thread."""
+        return token in self._held
+
+    def opened(self, receiver: ServiceBusReceiver) -> None:
+        """Use a newly opened receiver from now on."""
+        self._receiver = receiver
+        self._ways = ways(receiver, self._source, self._entity)
+        _log.debug("%s is settled by: %s", self._entity, ", ".join(way.name for way in self._ways))
+
+    def hold(self, pairs: Sequence[tuple[Envelope, ServiceBusReceivedMessage]]) -> None:
+        """Take over messages that were just received."""
+        now, wall = time.monotonic(), time.time()
+        keep = all(way.needs_message for way in self._ways)
+        handler = getattr(self._receiver, "_handler", None)
+        for envelope, message in pairs:
+            if envelope.lock_token is None:
+                continue
+            lasts = envelope.locked_until / 1e6 - wall
+            held = Held(
+                token=envelope.lock_token,
+                sequence_number=envelope.sequence_number,
+                enqueued_at=envelope.enqueued_at,
+                size=len(envelope.body),
+                received=now,
+                expires=now + (lasts if lasts > 0 else _ASSUMED_LOCK),
+                delivery=_delivery(message, handler),
+                message=message if keep else None,
+            )
+            self._held[held.token] = held
+            self._renew_at = min(self._renew_at, _due(held))
+
+    def take(self, dispositions: Sequence[Disposition]) -> None:
+        """Take over what is to be settled."""
+        self._pending.extend(dispositions)
+
+    def settle_pending(self) -> bool:
+        """Settle what was taken over; tell whether nothing is left to settle.
+
+        Raises:
+            AzureError: The link broke; what was not settled stays pending.
+        """
+        while self._pending:
+            part = self._pending[:MANAGEMENT_LIMIT]
+            self._settle(part)
+            del self._pending[:MANAGEMENT_LIMIT]
+            reach("half_settled")
+        return True
+
+    def let_go(self) -> None:
+        """Give back what is held and will not be settled, without raising its delivery count if possible."""
+        held = list(self._held.values())
+        for way in self._ways:
+            release = getattr(way, "release", None)
+            if release is not None and held:
+                release(held)
+        self._leave(held, settled=False)
+
+    def renew_due(self, renew_for: float) -> None:
+        """Renew locks that have used up half of their time, many in a request.
+
+        Args:
+            renew_for: Seconds from receipt after which a lock is left to lapse.
+
+        Raises:
+            AzureError: The link broke.
+        """
+        now = time.monotonic()
+        if not self._held or now < self._renew_at:
+            return
+        due = [item for item in self._held.values() if _due(item) <= now < item.received + renew_for]
+        for at in range(0, len(due), MANAGEMENT_LIMIT):
+            self._renew(due[at : at + MANAGEMENT_LIMIT])
+        waiting = [_due(item) for item in self._held.values() if now < item.received + renew_for]
+        self._renew_at = min(waiting, default=now + _ASSUMED_LOCK)
+
+    def _renew(self, due: Sequence[Held]) -> None:
+        lost = in_halves(due, self._renew_request)
+        counters.add("renewed", len(due) - len(lost))
+        if lost:
+            counters.add("locks_lost", len(lost))
+            _log.warning("%d locks on %s were lost; those messages come again", len(lost), self._entity)
+            self._leave(lost, settled=False)
+
+    def _renew_request(self, part: Sequence[Held]) -> None:
+        now, wall = time.monotonic(), time.time()
+        request = getattr(self._receiver, "_renew_locks", None)
+        if request is None:
+            until = [self._renew_one(item) for item in part]
+        else:
+            answer = request(*(uuid.UUID(bytes=item.token) for item in part))
+            until = [stamp / 1000.0 for stamp in answer[b"expirations"]]
+        for item, stamp in zip(part, until, strict=True):
+            item.expires = now + max(stamp - wall, 1.0)
+
+    def _renew_one(self, item: Held) -> float:
+        if item.message is None:
+            return time.time() + _ASSUMED_LOCK
+        return float(self._receiver.renew_message_lock(item.message).timestamp())
+
+    def _settle(self, dispositions: Sequence[Disposition]) -> None:
+        complete: list[Held] = []
+        dead: dict[tuple[str, str], list[Held]] = defaultdict(list)
+        for item in dispositions:
+            if item.lock_token is None:
+                continue
+            held = self._held.get(item.lock_token) or _foreign(item, item.lock_token)
+            if item.verdict.outcome is Outcome.REJECTED:
+                key = (item.verdict.reason, item.verdict.sentence[:_DESCRIPTION_LIMIT])
+                dead[key].append(held)
+            else:
+                complete.append(held)
+        self._finish(complete, lambda way, left: way.complete(left))
+        for (reason, sentence), group in dead.items():
+            self._finish(
+                group,
+                lambda way, left, why=reason, what=sentence: way.dead_letter(left, why, what),  # type: ignore[misc]
+            )
+        reach("settled")
+
+    def _finish(
+        self, group: Sequence[Held], settle: Callable[[Settlement, Sequence[Held]], list[Held]]
+    ) -> None:
+        left = list(group)
+        for way in self._ways:
+            if left:
+                left = settle(way, left)
+        unsettled = {item.token for item in left}
+        self._leave([item for item in group if item.token not in unsettled], settled=True)
+        self._leave(left, settled=False)
+
+    def _leave(self, items: Sequence[Held], *, settled: bool) -> None:
+        gone = [item for item in items if self._held.pop(item.token, None) is not None]
+        counters.add("settled" if settled else "given_up", len(items))
+        if gone:
+            self._drop(gone, settled)
+
+
+def _foreign(item: Disposition, token: bytes) -> Held:
+    """Return what is known of a message that another link received, or whose lock we gave up."""
+    return Held(token, item.sequence_number, item.enqueued_at, 0, 0.0, 0.0)
+
+
+def _due(held: Held) -> float:
+    """Return the monotonic second at which half of a lock's remaining time was used up."""
+    return held.expires - 0.5 * max(held.expires - held.received, 2.0) if held.expires else held.received
+
+
+def _delivery(message: ServiceBusReceivedMessage, handler: Any) -> tuple[int, bytes, Any] | None:
+    number = getattr(message, "_delivery_id", None)
+    tag = getattr(message, "_delivery_tag", None)
+    return None if number is None or tag is None else (number, tag, handler)
