@@ -11,7 +11,12 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from ..model.errors import SinkUnavailable
 from ..tables.schema import TableSchema
+
+
+class SchemaMoved(SinkUnavailable):
+    """Another writer has given a column another type meanwhile: describe and plan again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +78,23 @@ class SinkReader(Protocol):
 
     def close(self) -> None:
         """Release what the reader holds."""
+
+
+class Sink(Protocol):
+    """A configured place for tables: a frozen value that pickles."""
+
+    @property
+    def name(self) -> str:
+        """What people know the sink by, in logs and errors; never a secret."""
+
+    def open(self) -> SinkWriter:
+        """Return a live writer.
+
+        Raises:
+            SinkUnavailable: The sink is away.
+            NotPermitted: The sink refuses our credential.
+            ConfigError: The sink can never be opened as it is configured.
+        """
+
+    def read(self) -> SinkReader:
+        """Return a live reader; raises as :meth:`open` does."""

@@ -1,5 +1,7 @@
 """Clients and receivers of the official SDK, and what their errors mean."""
 
+from typing import Final
+
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import DefaultAzureCredential
 from azure.servicebus import (
@@ -19,6 +21,9 @@ from ..model.errors import BridgeError, ConfigError, NotPermitted, ServiceUnreac
 from .address import Address
 from .config import ServiceBusSource
 
+RETRIES: Final = 1
+"""Tries of the SDK's own beyond the first; a link that breaks is reopened by us, with back-off."""
+
 
 def open_client(source: ServiceBusSource) -> ServiceBusClient:
     """Return a client of the source's namespace.  It connects when first used.
@@ -29,10 +34,12 @@ def open_client(source: ServiceBusSource) -> ServiceBusClient:
     transport = TransportType.AmqpOverWebsocket if source.transport == "websockets" else TransportType.Amqp
     if source.connection_string is None:
         credential = DefaultAzureCredential(managed_identity_client_id=source.client_id)
-        return ServiceBusClient(source.namespace or "", credential, transport_type=transport)
+        return ServiceBusClient(
+            source.namespace or "", credential, transport_type=transport, retry_total=RETRIES
+        )
     try:
         return ServiceBusClient.from_connection_string(
-            source.connection_string.get_secret_value(), transport_type=transport
+            source.connection_string.get_secret_value(), transport_type=transport, retry_total=RETRIES
         )
     except (ValueError, KeyError):
         raise ConfigError(

@@ -6,6 +6,7 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 
 from .address import Address
 from .config import ServiceBusSource
+from .connect import RETRIES
 
 
 def open_client(source: ServiceBusSource) -> ServiceBusClient:
@@ -13,9 +14,11 @@ def open_client(source: ServiceBusSource) -> ServiceBusClient:
     transport = TransportType.AmqpOverWebsocket if source.transport == "websockets" else TransportType.Amqp
     if source.connection_string is None:
         credential = DefaultAzureCredential(managed_identity_client_id=source.client_id)
-        return ServiceBusClient(source.namespace or "", credential, transport_type=transport)
+        return ServiceBusClient(
+            source.namespace or "", credential, transport_type=transport, retry_total=RETRIES
+        )
     return ServiceBusClient.from_connection_string(
-        source.connection_string.get_secret_value(), transport_type=transport
+        source.connection_string.get_secret_value(), transport_type=transport, retry_total=RETRIES
     )
 
 

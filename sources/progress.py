@@ -37,7 +37,8 @@ class Progress:
         return self._ended.is_set()
 
     def opened(self, receiver: ServiceBusReceiver) -> None:
-        """Take the mark, once, on the first link that opens."""
+        """Take the mark, once, on the first link that opens; idleness counts from now."""
+        self._active = time.monotonic()
         if self._ending.when is When.MARK and self._mark is None:
             mark = last_number(receiver)
             with self._lock:

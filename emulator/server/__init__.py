@@ -1,1 +1,7 @@
 """The embedded broker: AMQP 1.0 over loopback TCP with the Service Bus dialect."""
+
+from .foreground import serve
+from .listener import EmbeddedServiceBus
+from .threads import RunningBroker, run_in_thread
+
+__all__ = ["EmbeddedServiceBus", "RunningBroker", "run_in_thread", "serve"]

@@ -31,7 +31,8 @@ def test_what_is_written_is_read_back_in_order(
 def test_a_line_outlives_a_killed_process(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; from cdsbridge.sources.journal import Journal;"
-        "Journal(Path(sys.argv[1])).write('received', 'q', [(1, 2), (3, 4)]); os.kill(os.getpid(), signal.SIGKILL)"
+        "Journal(Path(sys.argv[1])).write('received', 'q', [(1, 2), (3, 4)]);"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, env=os.environ)
     assert ended.returncode == -signal.SIGKILL

@@ -1,0 +1,131 @@
+"""What happened in the organisation, and what a message about it tells."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .images import ASSIGN, AUTOMATIC, SET_STATE
+from .values import Entity, Guid, Plain, Reference, Value, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One operation on one row, with everything its message will carry.
+
+    Attributes:
+        table: Logical name; ``none`` for what is no change of a row.
+        id: The row's key; all zeros where there is none.
+        operation: ``create``, ``update``, ``delete``, or ``event``.
+        message: Message name (``Update``, ``Assign``).
+        instant: When the row changed: UTC, whole seconds.
+        operation_created_on: When the job to post it was made: the same or a
+            second later.  UTC.
+        operation_id: Id of that job; the sender's retries share it.
+        correlation_id: Id of the request that caused it.
+        user_id: Who it ran as.
+        initiating_user_id: Who asked for it.
+        parameters: Input parameters.
+        outputs: Output parameters.
+        pre_images: Alias to the row before, the automatic image included.
+        post_images: Alias to the row after, the automatic image included.
+    """
+
+    table: str
+    id: Guid
+    operation: str
+    message: str
+    instant: datetime
+    operation_created_on: datetime
+    operation_id: Guid
+    correlation_id: Guid
+    user_id: Guid
+    initiating_user_id: Guid
+    parameters: Mapping[str, Value]
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    pre_images: Mapping[str, Entity] = field(default_factory=dict)
+    post_images: Mapping[str, Entity] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Entity | Reference | None:
+        """The ``Target``: a row, or a reference to one; ``None`` where the message has none."""
+        target = self.parameters.get("Target")
+        return target if isinstance(target, Entity | Reference) else None
+
+    @property
+    def columns(self) -> dict[str, Plain]:
+        """Columns the message tells, with values; null is told, absent is not.
+
+        Per column the later source counts: configured pre image (deletes
+        only), Target or its like, configured post image.  The automatic image
+        does not count.
+        """
+        told: dict[str, Value] = {}
+        for entity in self._sources():
+            told.update(entity.attributes)
+        return {name: plain(value) for name, value in told.items()}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Formatted value of each column, from the source that gave its value."""
+        told: dict[str, str] = {}
+        for entity in self._sources():
+            told = {name: text for name, text in told.items() if name not in entity.attributes}
+            told.update(entity.formatted_values)
+        return told
+
+    @property
+    def occurred_at(self) -> datetime:
+        """The instant a reader can know: ``modifiedon`` of Target or post image, else the job's."""
+        if self.operation != "delete":
+            modified = self.columns.get("modifiedon")
+            if isinstance(modified, datetime):
+                return modified
+        return self.operation_created_on
+
+    def _sources(self) -> Iterator[Entity]:
+        if self.operation == "delete":
+            yield from _configured(self.pre_images)
+        target = self.target
+        if isinstance(target, Entity):
+            yield target
+        elif self.message == ASSIGN:
+            yield Entity(self.table, self.id, {"ownerid": self.parameters["Assignee"]})
+        elif self.message == SET_STATE:
+            state, status = self.parameters["State"], self.parameters["Status"]
+            yield Entity(self.table, self.id, {"statecode": state, "statuscode": status})
+        yield from _configured(self.post_images)
+
+
+def _configured(images: Mapping[str, Entity]) -> Iterator[Entity]:
+    return (image for alias, image in images.items() if alias != AUTOMATIC)
+
+
+@dataclass(frozen=True, slots=True)
+class TrueRow:
+    """A row as it ends, as far as messages have told of it.
+
+    Attributes:
+        values: Column to value; a column that no message carried is absent.
+        deleted: Whether it is gone; the values are then the last ones told.
+    """
+
+    values: Mapping[str, Plain]
+    deleted: bool
+
+
+def replay(history: Iterable[Event]) -> dict[str, dict[str, TrueRow]]:
+    """Return table, key and row after these events, given in the order they happened.
+
+    Column by column, so that a partial update leaves the others alone.
+    """
+    values: dict[tuple[str, str], dict[str, Plain]] = {}
+    deleted: set[tuple[str, str]] = set()
+    for event in history:
+        key = (event.table, str(event.id))
+        values.setdefault(key, {}).update(event.columns)
+        if event.operation == "delete":
+            deleted.add(key)
+    tables: dict[str, dict[str, TrueRow]] = {}
+    for (table, row), columns in values.items():
+        tables.setdefault(table, {})[row] = TrueRow(columns, (table, row) in deleted)
+    return tables

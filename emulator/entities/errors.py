@@ -1,0 +1,77 @@
+"""What an entity answers when it refuses: an AMQP condition and a sentence."""
+
+from collections.abc import Iterable
+from typing import Final
+
+NOT_FOUND: Final = "amqp:not-found"
+INVALID_FIELD: Final = "amqp:invalid-field"
+NOT_ALLOWED: Final = "amqp:not-allowed"
+RESOURCE_LOCKED: Final = "amqp:resource-locked"
+SIZE_EXCEEDED: Final = "amqp:link:message-size-exceeded"
+LOCK_LOST: Final = "com.microsoft:message-lock-lost"
+MESSAGE_NOT_FOUND: Final = "com.microsoft:message-not-found"
+SERVER_BUSY: Final = "com.microsoft:server-busy"
+
+
+class EntityError(Exception):
+    """A request that was refused; nothing of it was applied.
+
+    Attributes:
+        condition: The AMQP symbol a client knows the case by, such as
+            ``com.microsoft:message-lock-lost``.
+        description: What happened, to which entity, and what to do.
+    """
+
+    def __init__(self, condition: str, description: str) -> None:
+        super().__init__(condition, description)
+        self.condition = condition
+        self.description = description
+
+    def __str__(self) -> str:
+        return f"{self.description} [{self.condition}]"
+
+
+class StoreUnavailable(EntityError):
+    """The file of a namespace cannot be opened, read or written now.
+
+    What was to be written is kept and written by the next successful commit;
+    a client is told that the server is busy, so that it tries again.
+    """
+
+    def __init__(self, description: str) -> None:
+        super().__init__(SERVER_BUSY, description)
+
+    def __reduce__(self) -> "tuple[type[StoreUnavailable], tuple[str]]":
+        """Pickle by the sentence."""
+        return StoreUnavailable, (self.description,)
+
+
+def entity_not_found(address: str) -> EntityError:
+    """The refusal of an address at which there is no entity."""
+    return EntityError(NOT_FOUND, f"There is no entity at {address!r}: create it, or correct the address.")
+
+
+def lock_lost(name: str, lost: int, asked: int) -> EntityError:
+    """The refusal of a settlement or renewal with a lock token that is not valid (any more)."""
+    return EntityError(
+        LOCK_LOST,
+        f"{lost} of {asked} lock tokens are not held on {name!r}: expired, settled, or never given. "
+        "Nothing was changed; messages that are still there are delivered again.",
+    )
+
+
+def message_not_found(name: str, what: str, numbers: Iterable[int]) -> EntityError:
+    """The refusal of sequence numbers at which there is no message of the kind asked for."""
+    missing = ", ".join(str(number) for number in sorted(numbers)[:10])
+    return EntityError(
+        MESSAGE_NOT_FOUND,
+        f"There is no {what} message with sequence number {missing} in {name!r}; nothing was changed.",
+    )
+
+
+def message_too_large(name: str, size: int, limit: int) -> EntityError:
+    """The refusal of a message above the size limit of the entity; sizes in bytes."""
+    return EntityError(
+        SIZE_EXCEEDED,
+        f"A message of {size} bytes was sent to {name!r}, which takes up to {limit}; nothing was accepted.",
+    )

@@ -1,0 +1,119 @@
+"""The embedded Service Bus on an event loop and a thread of its own."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from ..entities.namespace import Namespace
+from .listener import EmbeddedServiceBus
+
+_T = TypeVar("_T")
+
+
+class RunningBroker:
+    """A broker that runs in another thread.
+
+    Args:
+        bus: The broker.
+        loop: The event loop it runs on.
+    """
+
+    def __init__(self, bus: EmbeddedServiceBus, loop: asyncio.AbstractEventLoop) -> None:
+        self._bus = bus
+        self._loop = loop
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._bus.port
+
+    @property
+    def connection_string(self) -> str:
+        """What a client is configured with."""
+        return self._bus.connection_string
+
+    def call(self, function: Callable[[Namespace], _T]) -> _T:
+        """Run a function with the namespace in the broker's thread and return its result.
+
+        What it changed is durable on return.  What has come due is applied
+        before and after, so a test sees at once what a turn of its clock
+        brings about.
+        """
+
+        async def run() -> _T:
+            self._bus.expire()
+            try:
+                return function(self._bus.namespace)
+            finally:
+                self._bus.expire()
+                self._bus.namespace.commit()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def drop_connections(self) -> None:
+        """Drop every client without a word, as a broken network does."""
+        self._loop.call_soon_threadsafe(self._bus.drop_connections)
+
+
+@contextmanager
+def run_in_thread(
+    namespace: Namespace | Callable[[], Namespace],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    latency: float = 0.0,
+    clock: Callable[[], float] = time.time,
+    key: str | None = None,
+    locks_follow_link: bool = False,
+) -> Iterator[RunningBroker]:
+    """Run an embedded Service Bus beside the caller.
+
+    Args:
+        namespace: The entities, or a function that makes them in the broker's
+            thread; a namespace so made is closed in the end.
+        host: As of :class:`EmbeddedServiceBus`.
+        port: Likewise.
+        latency: Likewise.
+        clock: Likewise.
+        key: Likewise.
+        locks_follow_link: Likewise.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="embedded-servicebus", daemon=True)
+    thread.start()
+
+    async def start() -> EmbeddedServiceBus:
+        entities = namespace() if callable(namespace) else namespace
+        bus = EmbeddedServiceBus(
+            entities,
+            host=host,
+            port=port,
+            latency=latency,
+            clock=clock,
+            key=key,
+            locks_follow_link=locks_follow_link,
+        )
+        await bus.start()
+        return bus
+
+    async def stop(bus: EmbeddedServiceBus) -> None:
+        await bus.stop()
+        if callable(namespace):
+            bus.namespace.close()
+
+    try:
+        bus = asyncio.run_coroutine_threadsafe(start(), loop).result()
+        try:
+            yield RunningBroker(bus, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(stop(bus), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,208 @@
+"""The command ``cdsbridge``.
+
+Only names and options stand here; each command's work is imported when it
+runs, so that ``--help`` does not wait for Beam.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from ..model.errors import BridgeError
+from .exit import Exit, exit_code
+
+app = typer.Typer(
+    name="cdsbridge",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Microsoft Dataverse change messages from Azure Service Bus to Parquet and SQL; nothing lost.\n\n"
+    "Try: cdsbridge demo",
+)
+
+Conf = Annotated[Path, typer.Argument(metavar="CONF", help="The bridge's YAML file, see conf/.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Lay a value over the file; repeatable.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with tracebacks.")]
+Output = Annotated[str, typer.Option(help="text, or json for a script.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+@app.command(epilog="Example: cdsbridge run conf/local.yaml --set commit.seconds=5")
+def run(
+    conf: Conf,
+    settings: Settings = None,
+    until_idle: Annotated[
+        float | None, typer.Option(help="End when nothing came for so many seconds.")
+    ] = None,
+    drain: Annotated[bool, typer.Option(help="End at the last message that is there now.")] = False,
+    output: Output = "text",
+    quiet: Quiet = False,
+    log_json: Annotated[bool, typer.Option(help="Log as JSON lines.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a bridge, for ever or until drained.  SIGTERM and Ctrl-C end it in order."""
+
+    def work() -> int:
+        from .run import run_command  # noqa: PLC0415
+
+        return run_command(conf, settings or (), until_idle, drain, output, quiet, log_json, verbose)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge backfill conf/local.yaml --from dlq")
+def backfill(
+    conf: Conf,
+    settings: Settings = None,
+    origin: Annotated[
+        str, typer.Option("--from", help="queue: what is there now; dlq: the dead letters of each entity.")
+    ] = "queue",
+    output: Output = "text",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read what is there now, commit, settle, and end."""
+
+    def work() -> int:
+        from .run import backfill_command  # noqa: PLC0415
+
+        return backfill_command(conf, settings or (), origin, output, quiet, verbose)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge check conf/azure.yaml --offline")
+def check(
+    conf: Annotated[Path | None, typer.Argument(metavar="CONF", help="The bridge's YAML file.")] = None,
+    settings: Settings = None,
+    offline: Annotated[bool, typer.Option(help="Read the file only; open nothing.")] = False,
+    schema: Annotated[
+        bool, typer.Option(help="Print the JSON Schema of configurations, for editors.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find every fault in a configuration, then try source and sinks."""
+
+    def work() -> int:
+        from .check import check_command, print_schema  # noqa: PLC0415
+
+        if schema:
+            return print_schema()
+        if conf is None:
+            raise typer.BadParameter("name a configuration, or ask for --schema")
+        return check_command(conf, settings or (), offline, verbose)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge audit conf/local.yaml --output json")
+def audit(conf: Conf, settings: Settings = None, output: Output = "text", verbose: Verbose = False) -> None:
+    """Prove that received = committed + skipped + rejected; exit with 3 if not."""
+
+    def work() -> int:
+        from .audit import audit_command  # noqa: PLC0415
+
+        return audit_command(conf, settings or (), output, verbose)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge decode message.json --rows")
+def decode(
+    file: Annotated[Path, typer.Argument(help="A message body; - for standard input.")],
+    rows: Annotated[bool, typer.Option(help="Show the rows it becomes, not the message.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what a message says, or what is wrong with it."""
+
+    def work() -> int:
+        from .decode import decode_command  # noqa: PLC0415
+
+        return decode_command(file, rows)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge emulator --queue dataverse --store broker.db")
+def emulator(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 5672,
+    queue: Annotated[list[str] | None, typer.Option(help="Queue to have; repeatable.")] = None,
+    store: Annotated[Path | None, typer.Option(help="SQLite file to keep messages in.")] = None,
+    lock_seconds: Annotated[float, typer.Option(help="Lock duration of new queues.")] = 60.0,
+    max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of new queues.")] = 10,
+    latency_ms: Annotated[float, typer.Option(help="Delay of every answer.")] = 0.0,
+) -> None:
+    """Run the embedded Service Bus by itself: for development and tests, never for production."""
+
+    def work() -> int:
+        from .emulate import emulator_command  # noqa: PLC0415
+
+        queues = queue or ["dataverse"]
+        return emulator_command(host, port, queues, store, lock_seconds, max_deliveries, latency_ms)
+
+    _end(work, verbose=False)
+
+
+@app.command(epilog="Example: cdsbridge simulate conf/local.yaml --count 1000")
+def simulate(
+    conf: Conf,
+    settings: Settings = None,
+    count: Annotated[int, typer.Option(help="Messages to post.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same messages.")] = 1,
+    rate: Annotated[float | None, typer.Option(help="Messages per second at most.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Post a simulated Dataverse's messages to the first entity of a bridge."""
+
+    def work() -> int:
+        from .simulate import simulate_command  # noqa: PLC0415
+
+        return simulate_command(conf, settings or (), count, seed, rate, verbose)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge demo --count 8000 --folder /tmp/cdsbridge-demo")
+def demo(
+    count: Annotated[int, typer.Option(help="Messages of the business day.")] = 6000,
+    folder: Annotated[Path, typer.Option(help="Where the tables go; emptied first.")] = Path("demo-output"),
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 7,
+    verbose: Verbose = False,
+) -> None:
+    """Show the whole bridge on this machine: broker, Dataverse, a crash, and the proof."""
+
+    def work() -> int:
+        from .demo import demo_command  # noqa: PLC0415
+
+        return demo_command(count, folder, seed)
+
+    _end(work, verbose)
+
+
+def _end(work: Callable[[], int], verbose: bool) -> NoReturn:
+    """Do a command's work, tell its error in a sentence, and exit with its code."""
+    try:
+        code = work()
+    except BridgeError as error:
+        if verbose:
+            raise
+        typer.echo(f"cdsbridge: {error}", err=True)
+        code = exit_code(error)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    sys.exit(int(code))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

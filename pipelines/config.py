@@ -1,0 +1,51 @@
+"""One bridge, as its configuration file describes it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..sinks import AnySink
+from ..sources.config import ServiceBusSource
+from ..transforms.rules import FlattenRules
+
+
+class CommitConfig(BaseModel):
+    """When what was received is committed: at whichever bound is reached first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    seconds: float = Field(
+        default=2.0, gt=0, le=60, description="Age of the oldest message; keep it under a third of the lock."
+    )
+    messages: int = Field(default=5000, ge=1, description="Messages in one commit.")
+
+
+class BridgeConfig(BaseModel):
+    """A whole bridge: source, rules, sinks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(
+        default="bridge", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="Name in logs."
+    )
+    source: ServiceBusSource = Field(description="The Service Bus entities to read.")
+    flatten: FlattenRules = Field(default=FlattenRules(), description="What is taken, and how far.")
+    metadata: Path | None = Field(
+        default=None, description="File with the column types of the Dataverse tables (JSON)."
+    )
+    sinks: Annotated[tuple[AnySink, ...], Field(min_length=1)] = Field(
+        description="Where tables go; every sink gets everything."
+    )
+    commit: CommitConfig = Field(default=CommitConfig(), description="When to commit.")
+    state: Path | None = Field(
+        default=None, description="Folder for the journal of what was received; the audit reads it."
+    )
+    max_rejected: int | None = Field(
+        default=None, ge=0, description="Exit with 4 when more messages than this were rejected."
+    )
+
+    @property
+    def journal(self) -> str | None:
+        """Folder of the journal, or ``None``."""
+        return None if self.state is None else str(self.state / "journal")

@@ -1,0 +1,124 @@
+"""What the demo prints in the end: counts, the audit, tables, rows, the quarantine, and where to go on."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from ..emulator.dataverse import Organization, Post
+from ..sinks.audit import AuditReport
+from ..sources.journal import read_journal
+from .audit import audit_bridge
+from .config import BridgeConfig
+from .exit import Exit
+
+_SHOWN: Final = ("_op", "Id", "name", "revenue", "industrycode", "industrycodename", "modifiedon", "_changed")
+
+
+def report(
+    console: Console,
+    config: BridgeConfig,
+    folder: Path,
+    posts: Sequence[Post],
+    organization: Organization,
+    result: Mapping[str, Any],
+) -> int:
+    """Print how the demo went; return the exit code, 3 if anything does not add up."""
+    audit = audit_bridge(config)
+    with sqlite3.connect(f"file:{folder / 'bridge.db'}?mode=ro", uri=True) as database:
+        database.row_factory = sqlite3.Row
+        _counts(console, config, posts, audit)
+        right = _tables(console, database, organization)
+        _rows(console, database)
+        _quarantine(console, database)
+    _throughput(console, result)
+    _where(console, folder)
+    return Exit.OK if audit.holds and right else Exit.AUDIT_MISMATCH
+
+
+def _counts(console: Console, config: BridgeConfig, posts: Sequence[Post], audit: AuditReport) -> None:
+    deliveries = list(read_journal(Path(config.journal or ""), "received"))
+    console.rule("Messages", align="left")
+    console.print(f"sent         {len(posts):>8,}")
+    console.print(f"received     {len(set(deliveries)):>8,}")
+    console.print(f"redelivered  {len(deliveries) - len(set(deliveries)):>8,}  after the kill")
+    console.print(f"committed    {audit.committed:>8,}")
+    console.print(f"skipped      {audit.skipped:>8,}")
+    console.print(f"rejected     {audit.rejected:>8,}")
+    console.rule("Audit", align="left")
+    for line in audit.lines():
+        console.print(line)
+
+
+def _tables(console: Console, database: sqlite3.Connection, organization: Organization) -> bool:
+    """Print the rows of each table beside what really happened; tell whether they agree."""
+    masters = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    names = [row[0] for row in masters if row[0].endswith("_history")]
+    happened = Counter(f"{event.table}_history" for event in organization.history)
+    jobs = {str(event.operation_id) for event in organization.history}
+    table = Table("table", "rows", "columns", "events that happened", title_justify="left")
+    found: set[str] = set()
+    right = True
+    for name in names:
+        columns = len(database.execute(f'PRAGMA table_info("{name}")').fetchall())
+        told = [row[0] for row in database.execute(f'SELECT _operation_id FROM "{name}"')]  # noqa: S608
+        found.update(told)
+        simulated = sum(job in jobs for job in told)
+        right = right and (name not in happened or simulated == happened[name])
+        truth = f"{happened[name]:,}" if name in happened else "from other messages"
+        table.add_row(name, f"{len(told):,}", f"{columns}", truth)
+    console.rule("Tables (the same rows in SQLite and in Parquet)", align="left")
+    console.print(table)
+    right = right and jobs <= found
+    answer = "every one of them is in the history once" if right else "THE HISTORY DIFFERS FROM WHAT HAPPENED"
+    console.print(f"the simulated Dataverse made {len(organization.history):,} changes: {answer}")
+    return right
+
+
+def _rows(console: Console, database: sqlite3.Connection) -> None:
+    console.rule("Three rows of account_history", align="left")
+    present = {row[1] for row in database.execute("PRAGMA table_info(account_history)")}
+    columns = ", ".join(f'"{name}"' for name in _SHOWN if name in present)
+    query = f"SELECT {columns} FROM account_history ORDER BY _order DESC LIMIT 3"  # noqa: S608 - our own names
+    for row in database.execute(query):
+        shown = {name: _short(row[name]) for name in row.keys() if row[name] is not None}  # noqa: SIM118
+        console.print("  ".join(f"{name}={value}" for name, value in shown.items()), highlight=False)
+
+
+def _quarantine(console: Console, database: sqlite3.Connection) -> None:
+    console.rule("Quarantine: what could not become rows, also in the dead-letter queue", align="left")
+    query = "SELECT reason, count(*), sentence FROM _quarantine GROUP BY reason, sentence ORDER BY reason"
+    for reason, count, sentence in database.execute(query):
+        console.print(f"{count:>5}  {reason}: {_short(sentence, 90)}", highlight=False)
+
+
+def _throughput(console: Console, result: Mapping[str, Any]) -> None:
+    console.rule("Throughput", align="left")
+    rate = result["received"] / max(result["seconds"], 1e-9)
+    console.print(
+        f"after the kill: {result['received']:,} messages in {result['seconds']:.1f} s "
+        f"({rate:,.0f} messages/s), some seconds of it waiting for the killed bridge's locks to lapse"
+    )
+
+
+def _where(console: Console, folder: Path) -> None:
+    console.rule("Where it is, and what to try next", align="left")
+    console.print(f"Parquet  {folder}/parquet", soft_wrap=True)
+    console.print(f"SQLite   {folder}/bridge.db", soft_wrap=True)
+    console.print(f"prove it again:    .venv/bin/cdsbridge audit {folder}/bridge.yaml", soft_wrap=True)
+    console.print(
+        'look into Parquet: .venv/bin/python -c "import pyarrow.dataset as d; '
+        f"print(d.dataset('{folder}/parquet/account_history').head(3).to_pylist()[0])\"",
+        soft_wrap=True,
+        highlight=False,
+    )
+    console.print("your own queue:    copy conf/azure.yaml, then .venv/bin/cdsbridge check and run it")
+
+
+def _short(value: object, length: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,43 @@
+"""The one graph: streaming, draining and backfill differ in when reading ends, and in nothing else."""
+
+from apache_beam.pipeline import Pipeline
+from apache_beam.pvalue import PCollection
+
+from ..model.verdict import DispositionBatch
+from ..sinks.steps import CommitTables
+from ..sources.ending import Ending
+from ..sources.read import BundleLimits, ReadFromServiceBus
+from ..sources.settle import SettleMessages
+from ..tables.types import load_types
+from ..transforms.steps import FlattenContexts
+from .config import BridgeConfig
+
+
+def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollection[DispositionBatch]:
+    """Lay the graph of a bridge.
+
+    Args:
+        pipeline: Where to lay it.
+        config: Source, rules and sinks.
+        ending: When reading ends.
+
+    Returns:
+        The dispositions, each durable and handed in to be settled.
+
+    Raises:
+        ConfigError: The metadata cannot be read.
+    """
+    types = None if config.metadata is None else load_types(config.metadata)
+    limits = BundleLimits(
+        seconds=config.commit.seconds,
+        messages=config.commit.messages,
+        lull=min(0.5, config.commit.seconds),
+    )
+    return (
+        pipeline
+        | "ReceiveMessages"
+        >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
+        | "FlattenContexts" >> FlattenContexts(types=types, rules=config.flatten)
+        | "CommitTables" >> CommitTables(config.sinks)
+        | "SettleMessages" >> SettleMessages(config.source)
+    )

@@ -1,0 +1,90 @@
+"""The commands ``run`` and ``backfill``."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from ..model.errors import ConfigError
+from ..sources.ending import Ending
+from .config import BridgeConfig
+from .load import load_config
+from .logs import set_up_logging
+from .progress import progress
+from .supervise import RunResult, run_bridge
+
+
+def run_command(
+    conf: Path,
+    settings: Sequence[str],
+    until_idle: float | None,
+    drain: bool,
+    output: str,
+    quiet: bool,
+    log_json: bool,
+    verbose: bool,
+) -> int:
+    """Run a bridge and report; return the exit code."""
+    set_up_logging(verbose, log_json)
+    config = load_config(conf, settings)
+    ending = Ending.never()
+    if drain:
+        ending = Ending.at_mark()
+    elif until_idle is not None:
+        ending = Ending.after_idle(until_idle)
+    return _run(config, ending, output, quiet)
+
+
+def backfill_command(
+    conf: Path, settings: Sequence[str], origin: str, output: str, quiet: bool, verbose: bool
+) -> int:
+    """Drain the entities, or their dead-letter queues, and report; return the exit code."""
+    set_up_logging(verbose, as_json=False)
+    config = load_config(conf, settings)
+    if origin == "dlq":
+        entities = tuple(f"{entity}/$DeadLetterQueue" for entity in config.source.entities)
+        config = config.model_copy(update={"source": config.source.model_copy(update={"entities": entities})})
+    elif origin != "queue":
+        raise ConfigError(f"--from {origin}: write queue or dlq")
+    return _run(config, Ending.at_mark(), output, quiet)
+
+
+def _run(config: BridgeConfig, ending: Ending, output: str, quiet: bool) -> int:
+    with progress(quiet or output == "json"):
+        result = run_bridge(config, ending)
+    typer.echo(_as_json(result) if output == "json" else _as_text(config, result))
+    return int(result.exit)
+
+
+def _as_json(result: RunResult) -> str:
+    return json.dumps(
+        {
+            "exit": int(result.exit),
+            "seconds": round(result.seconds, 3),
+            "error": result.error,
+            **result.counts,
+        }
+    )
+
+
+def _as_text(config: BridgeConfig, result: RunResult) -> str:
+    counts = result.counts
+    rate = counts.get("received", 0) / max(result.seconds, 1e-9)
+    lines = [
+        (
+            f"{config.name}: received {counts.get('received', 0):,} "
+            f"({counts.get('redelivered', 0):,} of them again), committed {counts.get('committed', 0):,}, "
+            f"skipped {counts.get('skipped', 0):,}, rejected {counts.get('rejected', 0):,}, "
+            f"settled {counts.get('settled', 0):,}"
+        ),
+        (
+            f"{config.name}: {counts.get('rows', 0):,} rows in {counts.get('flushes', 0):,} commits, "
+            f"{result.seconds:.1f} s, {rate:,.0f} messages/s"
+        ),
+    ]
+    if counts.get("rejected", 0):
+        lines.append(f"{config.name}: the rejected messages are in the quarantine of each sink, with reasons")
+    if result.error:
+        lines.append(f"{config.name}: ended early: {result.error}")
+    return "\n".join(lines)

@@ -1,0 +1,38 @@
+"""The command ``simulate``."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from ..emulator.dataverse import Organization, Post, traffic
+from .exit import Exit
+from .load import load_config
+from .logs import set_up_logging
+from .post import post_all
+
+
+def simulate_command(
+    conf: Path, settings: Sequence[str], count: int, seed: int, rate: float | None, verbose: bool
+) -> int:
+    """Post a simulated organisation's messages; return the exit code."""
+    set_up_logging(verbose, as_json=False)
+    config = load_config(conf, settings)
+    entity = config.source.entities[0]
+    organization = Organization(seed=seed, start=datetime.now(UTC).replace(microsecond=0))
+    posts = traffic(organization, count)
+    sent = post_all(config.source, entity, posts if rate is None else _paced(posts, rate))
+    typer.echo(f"posted {sent:,} messages to {entity}")
+    return Exit.OK
+
+
+def _paced(posts: Iterator[Post], rate: float) -> Iterator[Post]:
+    """Yield posts at most so many a second."""
+    begun = time.monotonic()
+    for number, post in enumerate(posts):
+        ahead = number / rate - (time.monotonic() - begun)
+        if ahead > 0:
+            time.sleep(ahead)
+        yield post

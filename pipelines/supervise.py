@@ -1,0 +1,156 @@
+"""Runs a bridge in this process, restarts it when it breaks, and ends it in order."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from ..model.counters import counters
+from ..model.errors import BridgeError, SinkUnavailable
+from ..sinks.holding import stopping
+from ..sources.ending import Ending, When
+from ..sources.intake import Reading, reading_from, stop_reading
+from .config import BridgeConfig
+from .exit import Exit
+from .graph import bridge
+from .local import flat_memory, local_pipeline
+
+_log = logging.getLogger(__name__)
+
+_BACKOFF_MAX: Final = 60.0
+"""Seconds between two restarts, at most."""
+_TRIES: Final = 5
+"""Restarts in a row, without a commit between them, after which a run that has an end gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run went.
+
+    Attributes:
+        exit: The exit code.
+        seconds: How long it took.
+        counts: The counters at the end, see :data:`cdsbridge.model.counters.counters`.
+        error: Why it ended early, or the empty string.
+    """
+
+    exit: Exit
+    seconds: float
+    counts: Mapping[str, int]
+    error: str = ""
+
+
+def run_bridge(config: BridgeConfig, ending: Ending) -> RunResult:
+    """Run a bridge until its ending, a signal, or an error that trying again cannot cure.
+
+    SIGTERM and SIGINT stop receiving; what was received is committed and
+    settled, and the run ends.  A second signal ends the process at once, which
+    costs a redelivery and nothing else.
+
+    Raises:
+        BridgeError: The source cannot be opened, or the graph is refused.
+    """
+    begun = time.monotonic()
+    stopping.clear()
+    with _signals() as stop:
+        error = _run_until_done(config, ending, stop)
+        code = _code(config, stop, error)
+        return RunResult(code, time.monotonic() - begun, counters.read(), str(error or ""))
+
+
+class _Stop:
+    """Whether a signal asked to end, and which."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.signal = 0
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.asked.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.signal = number
+        self.asked.set()
+        threading.Thread(target=self._tell, name="stop", daemon=True).start()
+
+    @staticmethod
+    def _tell() -> None:
+        _log.info("stopping: no more receiving; committing and settling what was received")
+        stop_reading()
+        stopping.set()
+
+
+@contextmanager
+def _signals() -> Iterator[_Stop]:
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Exception | None:
+    pause, tries, opened = 1.0, 0, False
+    while True:
+        flushes = counters.read()["flushes"]
+        try:
+            _run_once(config, ending, stop.asked.is_set)
+        except BridgeError as error:
+            if not opened and not counters.read()["received"]:
+                raise
+            trouble: Exception = error
+        except RuntimeError as error:
+            trouble = error
+        else:
+            return None
+        opened = True
+        if stop.asked.is_set():
+            return SinkUnavailable(f"stopped before everything received was committed: {_last_line(trouble)}")
+        if counters.read()["flushes"] > flushes:
+            pause, tries = 1.0, 0
+        tries += 1
+        if ending.when is not When.NEVER and tries >= _TRIES:
+            return trouble
+        _log.error("the pipeline broke (%s); starting it again in %.0f s", _last_line(trouble), pause)
+        _log.debug("the pipeline broke", exc_info=trouble)
+        counters.add("restarts")
+        stop.asked.wait(pause)
+        pause = min(2 * pause, _BACKOFF_MAX)
+
+
+def _run_once(config: BridgeConfig, ending: Ending, stopped: Callable[[], bool]) -> None:
+    """Run the pipeline once; what it still holds goes back to the broker whatever happens."""
+    with reading_from(Reading(config.source, ending, config.journal)), flat_memory():
+        if stopped():
+            stop_reading()
+        pipeline = local_pipeline()
+        bridge(pipeline, config, ending)
+        pipeline.run().wait_until_finish()
+
+
+def _code(config: BridgeConfig, stop: _Stop, error: Exception | None) -> Exit:
+    if isinstance(error, SinkUnavailable):
+        return Exit.UNREACHABLE
+    if error is not None:
+        return Exit.UNEXPECTED
+    if stop.signal == signal.SIGINT:
+        return Exit.INTERRUPTED
+    if config.max_rejected is not None and counters.read()["rejected"] > config.max_rejected:
+        return Exit.TOO_MANY_REJECTED
+    return Exit.OK
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,240 @@
+"""The rule of committing: every sink holds a flush before any message in it is settled."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from ..model import failpoints
+from ..model.batch import FlattenedBatch
+from ..model.counters import counters
+from ..model.errors import BridgeError, ConfigError, NotPermitted, SinkUnavailable
+from ..model.verdict import Disposition, DispositionBatch, Outcome, Verdict
+from ..tables.schema import TableSchema, evolve
+from .arrow_types import type_name
+from .base import Flush, SchemaMoved, Sink, SinkWriter
+from .holding import Backoff, Holding, OnHold, log_hold, stopping
+from .plan import Plan, committed_rows, make_plan, outcomes, touched
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a flush is due.
+
+    Attributes:
+        rows: History rows gathered.
+        messages: Messages gathered.
+        size: Bytes gathered, bodies and Arrow columns together.
+    """
+
+    rows: int = 100_000
+    messages: int = 20_000
+    size: int = 128 * 1024 * 1024
+
+
+def utc_now() -> int:
+    """Return the instant, microseconds since 1970 UTC."""
+    return time.time_ns() // 1_000
+
+
+class Committer:
+    """Gathers flattened batches and makes them durable in every sink.
+
+    It is used by one thread at a time.
+
+    Args:
+        sinks: At least one.  All of them hold a flush before it counts.
+        limits: When a flush is due.
+        clock: Gives the instant of a commit, microseconds since 1970 UTC.
+        stop: When set, no sink is waited for any longer.
+        on_hold: Told before each wait for a sink.
+        backoff: How long to wait.
+    """
+
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        *,
+        limits: Limits | None = None,
+        clock: Callable[[], int] = utc_now,
+        stop: threading.Event = stopping,
+        on_hold: OnHold = log_hold,
+        backoff: Backoff | None = None,
+    ) -> None:
+        if not sinks:
+            raise ConfigError("A bridge needs at least one sink")
+        self._slots: Final = [_Slot(sink) for sink in sinks]
+        self._limits: Final = limits or Limits()
+        self._clock = clock
+        self._holding: Final = Holding(backoff or Backoff(), stop, on_hold)
+        self._known: dict[str, TableSchema] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was gathered since the last flush."""
+        self._pending: list[FlattenedBatch] = []
+        self._rows = self._messages = self._size = 0
+
+    def add(self, flat: FlattenedBatch) -> None:
+        """Gather a batch; nothing is written yet."""
+        self._pending.append(flat)
+        self._messages += len(flat.batch.envelopes)
+        self._size += flat.batch.size
+        for table in flat.tables:
+            self._rows += table.records.num_rows
+            self._size += table.records.nbytes
+
+    @property
+    def due(self) -> bool:
+        """Whether enough is gathered to be worth a flush."""
+        return (
+            self._rows >= self._limits.rows
+            or self._messages >= self._limits.messages
+            or self._size >= self._limits.size
+        )
+
+    def flush(self) -> list[DispositionBatch]:
+        """Make all that was gathered durable in every sink and say how each message ended.
+
+        A sink that is away is waited for without end.  When this raises, what
+        was gathered is kept, and nothing of it may be settled.
+
+        Returns:
+            One batch for each batch gathered, in their order; empty if there was none.
+
+        Raises:
+            SinkUnavailable: A stop was requested while a sink was away.
+            NotPermitted: A sink refused us at first contact.
+            ConfigError: The sinks disagree about the type of a column.
+        """
+        if not self._pending:
+            return []
+        plan = self._written()
+        failpoints.reach("committed")
+        self._count(plan)
+        pairs = zip(self._pending, plan.verdicts, strict=True)
+        dispositions = [_dispositions(flat, verdicts) for flat, verdicts in pairs]
+        self.clear()
+        return dispositions
+
+    def close(self) -> None:
+        """Close the writers; what was gathered and not flushed is forgotten."""
+        self.clear()
+        for slot in self._slots:
+            slot.drop()
+
+    def _written(self) -> Plan:
+        attempt = 0
+        while True:
+            try:
+                self._look_up(touched(self._pending) - self._known.keys())
+                plan = make_plan(self._pending, self._known, self._clock())
+                for slot in self._slots:
+                    self._persist(slot, partial(slot.write, plan.schemas, plan.flush))
+            except SchemaMoved as moved:
+                self._known.clear()
+                self._wait("a sink", moved, attempt)
+                attempt += 1
+            else:
+                self._known.update({schema.table: schema for schema in plan.schemas})
+                return plan
+
+    def _look_up(self, tables: set[str]) -> None:
+        for table in sorted(tables):
+            union = TableSchema(table)
+            for slot in self._slots:
+                found = self._persist(slot, partial(slot.describe, table))
+                union = _united(union, found, slot.sink.name) if found else union
+            if union.columns:
+                self._known[table] = union
+
+    def _persist(self, slot: "_Slot", action: Callable[[], T]) -> T:
+        attempt = 0
+        while True:
+            try:
+                return action()
+            except SchemaMoved:
+                slot.drop()
+                raise
+            except (SinkUnavailable, NotPermitted) as error:
+                slot.drop()
+                if isinstance(error, NotPermitted) and not slot.met:
+                    raise
+                self._wait(slot.sink.name, error, attempt)
+                attempt += 1
+
+    def _wait(self, sink: str, error: BridgeError, attempt: int) -> None:
+        counters.add("sink_retries")
+        self._holding.wait(sink, error, attempt)
+
+    def _count(self, plan: Plan) -> None:
+        found = outcomes(plan)
+        counters.add("committed", found[Outcome.COMMITTED])
+        counters.add("skipped", found[Outcome.SKIPPED])
+        counters.add("rejected", found[Outcome.REJECTED])
+        counters.add("rows", committed_rows(plan))
+        counters.add("flushes")
+
+
+class _Slot:
+    """One sink, its live writer, and what that writer has prepared."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.met = False
+        self._writer: SinkWriter | None = None
+        self._prepared: dict[str, TableSchema] = {}
+
+    def describe(self, table: str) -> TableSchema | None:
+        return self._live().describe(table)
+
+    def write(self, schemas: Sequence[TableSchema], flush: Flush) -> None:
+        writer = self._live()
+        for schema in schemas:
+            if self._prepared.get(schema.table) != schema:
+                writer.prepare(schema)
+                self._prepared[schema.table] = schema
+        staged = writer.stage(flush)
+        failpoints.reach("staged")
+        writer.commit(staged)
+
+    def drop(self) -> None:
+        writer, self._writer = self._writer, None
+        self._prepared.clear()
+        if writer is not None:
+            with contextlib.suppress(SinkUnavailable):
+                writer.close()
+
+    def _live(self) -> SinkWriter:
+        if self._writer is None:
+            self._writer = self.sink.open()
+            self.met = True
+        return self._writer
+
+
+def _united(union: TableSchema, found: TableSchema, sink: str) -> TableSchema:
+    fields = list(found.arrow())
+    step = evolve(union, fields)
+    if step.conflicts:
+        column = fields[step.conflicts[0]]
+        raise ConfigError(
+            f"The sinks disagree about column {column.name} of table {union.table}: {sink} holds "
+            f"{type_name(column.type)}, another holds {type_name(union.columns[column.name])}. "
+            "Give one of them an empty place"
+        )
+    return step.schema
+
+
+def _dispositions(flat: FlattenedBatch, verdicts: Sequence[Verdict]) -> DispositionBatch:
+    return DispositionBatch(
+        flat.batch.entity,
+        tuple(
+            Disposition(envelope.sequence_number, envelope.enqueued_at, envelope.lock_token, verdict)
+            for envelope, verdict in zip(flat.batch.envelopes, verdicts, strict=True)
+        ),
+    )

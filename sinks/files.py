@@ -1,0 +1,233 @@
+"""Whole files under one root: local disk or any object store, created once and never changed."""
+
+import contextlib
+import io
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import obstore
+import pyarrow as pa
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.store import LocalStore, from_url
+
+from ..model.errors import ConfigError, NotPermitted, SinkUnavailable
+
+SCHEMES: Final = ("file", "abfs", "abfss", "adl", "az", "azure", "gs", "https", "s3", "s3a")
+"""Schemes of the URLs a store can be opened by, beside plain local paths."""
+
+_STAGING: Final = "_staging"
+_ORPHAN_AGE: Final = timedelta(days=1)
+
+
+class Files:
+    """Files in an object store.
+
+    Args:
+        store: Where they lie.
+        name: What people know the place by; stands in errors.
+    """
+
+    def __init__(self, store: Any, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Put a file that is not there yet, whole or not at all.
+
+        Args:
+            path: Below the root, parts divided by ``/``.
+            data: All of it.
+
+        Returns:
+            Whether it was put; ``False`` if there was one by that name.
+
+        Raises:
+            SinkUnavailable: The store did not take it.
+        """
+        with _told(self._name, path):
+            try:
+                self._create(path, data)
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes, or ``None`` if there is no such file."""
+        with _told(self._name, path):
+            try:
+                return bytes(obstore.get(self._store, path).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[pa.NativeFile]:
+        """Lend a seekable reader of a file, which fetches only what is read."""
+        with _told(self._name, path):
+            yield pa.PythonFile(_Ranges(self._store, path), mode="r")
+
+    def walk(self, folder: str, ending: str = "") -> Iterator[str]:
+        """Yield the paths of the files anywhere below a folder, in the order of their names."""
+        with _told(self._name, folder):
+            chunks = obstore.list(self._store, folder)
+            found = [entry["path"] for chunk in chunks for entry in chunk]
+        return iter(sorted(path for path in found if path.endswith(ending)))
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders right below the root, sorted."""
+        with _told(self._name, ""):
+            return sorted(obstore.list_with_delimiter(self._store)["common_prefixes"])
+
+    def greet(self) -> None:
+        """Make first contact.
+
+        Raises:
+            NotPermitted: The store refuses our credential.
+            SinkUnavailable: The store is away.
+        """
+        try:
+            with _told(self._name, ""):
+                obstore.list_with_delimiter(self._store)
+        except SinkUnavailable as error:
+            if isinstance(error.__cause__, PermissionDeniedError | UnauthenticatedError | PermissionError):
+                raise NotPermitted(str(error)) from error.__cause__
+            raise
+
+    def _create(self, path: str, data: bytes) -> None:
+        obstore.put(self._store, path, data, mode="create", use_multipart=False)
+
+
+class LocalFiles(Files):
+    """Files on a local disk, each of them on the disk itself before it has its name.
+
+    A file is written under a staging name, flushed to the disk and then linked
+    to its own, so that neither a killed process nor a power cut leaves a torn
+    file among the data.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        with _told(name, ""):
+            root.mkdir(parents=True, exist_ok=True)
+            super().__init__(LocalStore(root), name)
+        self._root = root
+        self._lasting: set[Path] = set()
+
+    def greet(self) -> None:
+        """Make first contact, and clear away what killed processes left a day or more ago."""
+        super().greet()
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise NotPermitted(f"{self._name}: the folder cannot be written to")
+        with _told(self._name, _STAGING):
+            entries = [entry for chunk in obstore.list(self._store, _STAGING) for entry in chunk]
+            old = [e["path"] for e in entries if datetime.now(UTC) - e["last_modified"] > _ORPHAN_AGE]
+            obstore.delete(self._store, old)
+
+    def _create(self, path: str, data: bytes) -> None:
+        staged = f"{_STAGING}/{uuid.uuid4().hex}"
+        try:
+            obstore.put(self._store, staged, data, use_multipart=False)
+            _flush(self._root / staged)
+            obstore.rename(self._store, staged, path, overwrite=False)
+        except BaseException:
+            with contextlib.suppress(BaseError, OSError):
+                obstore.delete(self._store, staged)
+            raise
+        finally:
+            self._flush_folders((self._root / path).parent)
+
+    def _flush_folders(self, folder: Path) -> None:
+        """Make the names in a folder lasting; those above it change only when it is new."""
+        if folder.is_dir():
+            _flush(folder)
+        while folder != self._root and folder.parent not in self._lasting and folder.parent.is_dir():
+            folder = folder.parent
+            _flush(folder)
+            self._lasting.add(folder)
+
+
+class _Ranges(io.RawIOBase):
+    """A file whose reads are range requests."""
+
+    def __init__(self, store: Any, path: str) -> None:
+        super().__init__()
+        self._store = store
+        self._path = path
+        self._at = 0
+        self._size = int(obstore.head(store, path)["size"])
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, target: Any) -> int:
+        end = min(self._at + len(target), self._size)
+        if end <= self._at:
+            return 0
+        data = obstore.get_range(self._store, self._path, start=self._at, end=end)
+        target[: end - self._at] = memoryview(data)
+        self._at, count = end, end - self._at
+        return count
+
+
+def open_files(url: str, options: Mapping[str, str], name: str) -> Files:
+    """Return the files at a URL or local path.
+
+    Args:
+        url: A local path, or a URL of one of :data:`SCHEMES`.
+        options: Settings of the store, by the names obstore gives them.
+        name: What people know the place by.
+
+    Raises:
+        ConfigError: No store can be made of these.
+        SinkUnavailable: The root folder cannot be made.
+    """
+    parts = urlsplit(url)
+    if parts.scheme in {"", "file"}:
+        path = unquote(parts.path) if parts.scheme else url
+        return LocalFiles(Path(path).expanduser().absolute(), name)
+    retries = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+    try:
+        store = from_url(url, config=dict(options), retry_config=retries)  # type: ignore[call-overload]
+    except (BaseError, ValueError, TypeError) as error:
+        # what the store objects to may quote an option, and an option may be a key
+        raise ConfigError(f"{name}: no store can be opened with this URL and these options") from (
+            None if options else error
+        )
+    return Files(store, name)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _told(name: str, path: str) -> Iterator[None]:
+    """Turn what a store raises into :class:`SinkUnavailable` with the place in it."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SinkUnavailable(f"{name}: {path or 'the root'}: {reason}") from error

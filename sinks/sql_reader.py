@@ -1,0 +1,75 @@
+"""Reads a SQL database back for the audit."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from . import ledger, quarantine
+from .sql_engine import told
+from .sql_tables import SqlTables
+from .sql_types import arrow_column
+
+_PIECE: Final = 50_000
+
+
+class SqlReader:
+    """See :class:`cdsbridge.sinks.base.SinkReader`."""
+
+    def __init__(self, engine: sa.Engine, schema: str | None, name: str, secret: str | None) -> None:
+        self._engine = engine
+        self._tables = SqlTables(engine.dialect, schema)
+        self._name = name
+        self._secret = secret
+        with self._told(), engine.begin() as connection:
+            self._there = self._tables.fixed_exist(connection)
+
+    def ledger(self) -> Iterator[pa.Table]:
+        """Yield the ledger in pieces of some 50,000 rows."""
+        table = self._tables.fixed(ledger.TABLE)
+        for columns in self._read(sa.select(*(table.c[name] for name in ledger.SCHEMA.names))):
+            arrays = [
+                arrow_column(values, kind) for values, kind in zip(columns, ledger.SCHEMA.types, strict=True)
+            ]
+            yield pa.Table.from_arrays(arrays, schema=ledger.SCHEMA)
+
+    def event_ids(self) -> Iterator[tuple[str, pa.Array]]:
+        """Yield the event ids in pieces of some 50,000, table by table."""
+        for name, table in self._histories().items():
+            for (ids,) in self._read(sa.select(table.c["_event_id"])):
+                yield name, pa.array(ids, pa.string())
+
+    def rows(self) -> Mapping[str, int]:
+        """Return the rows of the history tables and, as ``_quarantine``, of the quarantine."""
+        tables = {**self._histories(), quarantine.TABLE: self._tables.fixed(quarantine.TABLE)}
+        return {name: self._count(table) for name, table in tables.items()}
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._told():
+            self._engine.dispose()
+
+    def _histories(self) -> dict[str, sa.Table]:
+        if not self._there:
+            return {}
+        with self._told(), self._engine.begin() as connection:
+            found = [self._tables.describe(connection, name) for name in self._tables.names(connection)]
+        return {schema.table: self._tables.history(schema) for schema in found if schema}
+
+    def _count(self, table: sa.Table) -> int:
+        if not self._there:
+            return 0
+        with self._told(), self._engine.begin() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+    def _read(self, query: sa.Select[Any]) -> Iterator[list[list[Any]]]:
+        if not self._there:
+            return
+        with self._told(), self._engine.begin() as connection:
+            result = connection.execution_options(yield_per=_PIECE).execute(query)
+            for rows in result.partitions():
+                yield [list(column) for column in zip(*rows, strict=True)]
+
+    def _told(self) -> Any:
+        return told(self._name, self._secret)

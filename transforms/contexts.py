@@ -1,0 +1,175 @@
+"""A message taken apart: what every encoding decodes to, before it becomes rows.
+
+A decoder turns bytes into a :class:`Context`; :mod:`cdsbridge.transforms.rows`
+turns that into rows.  Values keep what their encoding told and no more: a date
+in JSON is a text until a column's kind is known, and a number is its digits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""The GUID that stands for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as its text, so that no digit is lost."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount as its text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """The code of a choice."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The codes of a multi-select choice, in the order sent."""
+
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A lookup.
+
+    Attributes:
+        id: GUID text; all zeros where ``keys`` names the row instead.
+        table: Logical name of the row's table.
+        name: Its primary name, where the sender filled it.
+        keys: The alternate key as JSON text, or the empty string.
+    """
+
+    id: str
+    table: str | None
+    name: str | None
+    keys: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """The bytes of an image: sent, and not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """An empty list: of choices, parties or bytes, JSON does not say which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value of a type that has no column.
+
+    Attributes:
+        json: The value as JSON text, digits as sent.
+    """
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entity: a row, or the part of it that was sent.
+
+    Attributes:
+        table: Logical name, or the empty string.
+        id: GUID text, all zeros, or the empty string.
+        attributes: Key, as sent, to value; ``None`` means set to null.
+        labels: Key to the text a person would see for the value.
+    """
+
+    table: str
+    id: str
+    attributes: Mapping[str, "Value"] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A list of entities, and the same as JSON text."""
+
+    records: tuple[Record, ...]
+    table: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """A list of lookups, and the same as JSON text."""
+
+    references: tuple[Reference, ...]
+    json: str
+
+
+Value: TypeAlias = (
+    bool
+    | str
+    | Number
+    | Money
+    | Option
+    | Options
+    | Reference
+    | References
+    | Binary
+    | Empty
+    | Unknown
+    | Records
+    | None
+)
+"""What an attribute or a parameter may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The execution context of one event: what rows are made of.
+
+    Attributes:
+        message: Name of the message (``Update``).
+        table: PrimaryEntityName, lower case; empty for none.
+        id: PrimaryEntityId, lower case; empty for none.
+        created_on: OperationCreatedOn, microseconds since 1970 UTC.
+        asynchronous: The platform's asynchronous service sent it.
+        depth: Nesting of plug-in calls.
+        operation_id: The job that sent it; empty for none.
+        step_id: The step registered for it (OwningExtension); empty for none.
+        correlation_id, user_id, initiating_user_id, organization: As sent.
+        inputs: The input parameters a row is made of; empty for events.
+        created_ids: Ids in the output parameters of a Create or CreateMultiple.
+        pre_images, post_images: Alias and record, those that count, in order.
+        parameters: All input parameters as sent, JSON text.
+        outputs: All output parameters as sent, JSON text.
+        bare: Parameters, images and parent are all empty, as the sender leaves
+            them when the message would be too large.
+    """
+
+    message: str
+    table: str
+    id: str
+    created_on: int | None
+    asynchronous: bool = False
+    depth: int | None = None
+    operation_id: str = ""
+    step_id: str = ""
+    correlation_id: str | None = None
+    user_id: str | None = None
+    initiating_user_id: str | None = None
+    organization: str | None = None
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+    created_ids: tuple[str, ...] = ()
+    pre_images: tuple[tuple[str, Record], ...] = ()
+    post_images: tuple[tuple[str, Record], ...] = ()
+    parameters: str = "[]"
+    outputs: str = "[]"
+    bare: bool = False

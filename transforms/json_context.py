@@ -1,0 +1,129 @@
+"""A JSON document to a context, whatever order, blanks or unknown members it has."""
+
+from typing import Final
+
+from ..model.errors import MessageRejected
+from ..model.verdict import Reason
+from . import numbers
+from .contexts import Context, Number, Record, Value
+from .encodings import Document
+from .json_values import JsonValues, bad, text, unambiguous
+from .messages import INPUTS, changes_rows
+from .rules import FlattenRules
+from .trees import Tree, compact, parse
+
+_EMPTIED: Final = ("InputParameters", "PreEntityImages", "PostEntityImages", "ParentContext")
+
+
+def read_context(document: Document, rules: FlattenRules) -> Context:
+    """Return the context in a JSON document.
+
+    Only what rows are made of is read: parent contexts, shared variables and
+    images that do not count may hold anything that is JSON.
+
+    Raises:
+        MessageRejected: ``undecodable``, ``not-a-context``, ``bad-value`` or ``too-large``.
+    """
+    tree = parse(document)
+    if not isinstance(tree, dict) or not isinstance(tree.get("MessageName"), str):
+        raise MessageRejected(
+            Reason.NOT_A_CONTEXT,
+            "the body is JSON without a MessageName, so no execution context of Dataverse; "
+            "find out who else sends to this queue",
+        )
+    return _ContextReader(unambiguous(tree, "the context"), rules).read()
+
+
+class _ContextReader:
+    """Reads the members of one context."""
+
+    def __init__(self, members: dict[str, Tree], rules: FlattenRules) -> None:
+        self._members = members
+        self._rules = rules
+        self._values = JsonValues(rules.limits)
+
+    def read(self) -> Context:
+        """Return the context."""
+        members, message = self._members, self._text("MessageName")
+        rows = changes_rows(message)
+        return Context(
+            message=message,
+            table=self._text("PrimaryEntityName").lower(),
+            id=self._guid("PrimaryEntityId"),
+            created_on=self._created_on(),
+            asynchronous=members.get("Mode") == Number("1"),
+            depth=self._depth(),
+            operation_id=self._text("OperationId").lower(),
+            step_id=self._step_id(),
+            correlation_id=self._text("CorrelationId") or None,
+            user_id=self._text("UserId") or None,
+            initiating_user_id=self._text("InitiatingUserId") or None,
+            organization=self._text("OrganizationName") or None,
+            inputs=self._inputs() if rows else {},
+            created_ids=self._created_ids() if rows else (),
+            pre_images=self._images("PreEntityImages") if rows else (),
+            post_images=self._images("PostEntityImages") if rows else (),
+            parameters="[]" if rows else self._exact("InputParameters"),
+            outputs="[]" if rows else self._exact("OutputParameters"),
+            bare=not any(members.get(name) for name in _EMPTIED),
+        )
+
+    def _text(self, name: str) -> str:
+        return text(self._members, name, "") or ""
+
+    def _guid(self, name: str) -> str:
+        found = self._text(name)
+        try:
+            return numbers.guid(found) if found else ""
+        except ValueError as error:
+            raise bad(name, str(error)) from error
+
+    def _created_on(self) -> int | None:
+        found = self._text("OperationCreatedOn")
+        try:
+            return numbers.milliseconds(found) * 1000 if found else None
+        except ValueError as error:
+            raise bad("OperationCreatedOn", str(error)) from error
+
+    def _depth(self) -> int | None:
+        found = self._members.get("Depth")
+        if found is None:
+            return None
+        if not isinstance(found, Number):
+            raise bad("Depth", "a number is expected here")
+        try:
+            return numbers.integer(found.text)
+        except ValueError as error:
+            raise bad("Depth", str(error)) from error
+
+    def _step_id(self) -> str:
+        extension = self._members.get("OwningExtension")
+        if extension is None:
+            return ""
+        return (text(unambiguous(extension, "OwningExtension"), "Id", "OwningExtension") or "").lower()
+
+    def _inputs(self) -> dict[str, Value]:
+        pairs = self._values.pairs(self._members.get("InputParameters"), "InputParameters")
+        return {
+            name: self._values.value(pairs[name], f"InputParameters.{name}")
+            for name in INPUTS
+            if name in pairs
+        }
+
+    def _created_ids(self) -> tuple[str, ...]:
+        pairs = self._values.pairs(self._members.get("OutputParameters"), "OutputParameters")
+        ids = pairs.get("Ids")
+        found = ids if isinstance(ids, list) else [pairs.get("id")]
+        return tuple(each if isinstance(each, str) else "" for each in found)
+
+    def _images(self, member: str) -> tuple[tuple[str, Record], ...]:
+        pairs = self._values.pairs(self._members.get(member), member)
+        return tuple(
+            (alias, self._values.record(image, f"{member}.{alias}"))
+            for alias, image in pairs.items()
+            if image is not None and self._rules.images.count(alias)
+        )
+
+    def _exact(self, member: str) -> str:
+        found = self._members.get(member)
+        return "[]" if found is None else compact(found, self._rules.limits.depth)

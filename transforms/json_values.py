@@ -1,0 +1,197 @@
+"""Values of attributes and parameters, as DataContractJsonSerializer writes them.
+
+A typed value is an object whose ``__type`` begins with the name of its
+contract; its place among the members means nothing.  Text, numbers, booleans
+and null stand bare; lists of choices, parties and bytes are bare arrays
+(https://learn.microsoft.com/dotnet/framework/wcf/feature-details/stand-alone-json-serialization).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ..model.errors import MessageRejected
+from ..model.verdict import Reason
+from . import numbers
+from .contexts import (
+    Binary,
+    Empty,
+    Money,
+    Number,
+    Option,
+    Options,
+    Record,
+    Records,
+    Reference,
+    References,
+    Unknown,
+    Value,
+)
+from .rules import Limits
+from .spelling import is_sound
+from .trees import Ambiguous, Tree, compact
+
+_BYTE: Final = frozenset(map(str, range(256)))
+
+
+class JsonValues:
+    """Reads values out of trees, within limits.
+
+    Every method takes the path of what it reads, for the sentence that says
+    what is wrong.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._typed: Mapping[str, Callable[[dict[str, Tree], str], Value]] = {
+            "Entity": lambda tree, path: self._records([tree], tree, path),
+            "EntityCollection": self._collection,
+            "EntityReference": self._reference,
+            "Money": _money,
+            "OptionSetValue": _option,
+            "AliasedValue": lambda tree, path: self.value(tree.get("Value"), path),
+            "BooleanManagedProperty": _managed,
+        }
+
+    def value(self, tree: Tree, path: str) -> Value:
+        """Return the value of one attribute or parameter."""
+        if tree is None or isinstance(tree, (bool, str, Number)):
+            return tree
+        if isinstance(tree, list):
+            return self._array(tree, path)
+        members = unambiguous(tree, path)
+        read = self._typed.get(type_name(members))
+        return read(members, path) if read else Unknown(compact(tree, self._limits.depth))
+
+    def record(self, tree: Tree, path: str) -> Record:
+        """Return an entity: a Target, an image, a party."""
+        members = unambiguous(tree, path)
+        attributes = self.pairs(members.get("Attributes"), f"{path}.Attributes")
+        if len(attributes) > self._limits.attributes:
+            sentence = f"{path} has {len(attributes)} attributes; the limit is {self._limits.attributes}"
+            raise MessageRejected(Reason.TOO_LARGE, sentence, path)
+        return Record(
+            (text(members, "LogicalName", path) or "").lower(),
+            text(members, "Id", path) or "",
+            {key: self.value(tree, f"{path}.{key}") for key, tree in attributes.items()},
+            self._labels(members.get("FormattedValues"), f"{path}.FormattedValues"),
+        )
+
+    def pairs(self, tree: Tree, path: str) -> dict[str, Tree]:
+        """Return a list of keys and values as a mapping; an absent one is empty."""
+        found: dict[str, Tree] = {}
+        for item in listed(tree, path):
+            members = unambiguous(item, path)
+            key = members.get("key")
+            if not isinstance(key, str) or not is_sound(key):
+                raise bad(path, "a pair has no key")
+            if key in found:
+                raise bad(f"{path}.{key}", "the key stands twice, and nothing says which value holds")
+            found[key] = members.get("value")
+        return found
+
+    def _labels(self, tree: Tree, path: str) -> dict[str, str]:
+        pairs = self.pairs(tree, path)
+        return {key: label for key, label in pairs.items() if isinstance(label, str)}
+
+    def _array(self, items: list[Tree], path: str) -> Value:
+        if not items:
+            return Empty()
+        names = {type_name(item) if isinstance(item, dict) else "" for item in items}
+        if names == {"OptionSetValue"}:
+            return Options(tuple(_option(unambiguous(item, path), path).code for item in items))
+        if names == {"EntityReference"}:
+            references = tuple(self._reference(unambiguous(item, path), path) for item in items)
+            return References(references, compact(items, self._limits.depth))
+        if names == {"Entity"}:
+            return self._records(items, items, path)
+        if all(isinstance(item, Number) and item.text in _BYTE for item in items):
+            return Binary()
+        return Unknown(compact(items, self._limits.depth))
+
+    def _collection(self, members: dict[str, Tree], path: str) -> Value:
+        entities = listed(members.get("Entities"), f"{path}.Entities")
+        name = text(members, "EntityName", path) or ""
+        return self._records(entities, members, path, name.lower())
+
+    def _records(self, items: list[Tree], whole: Tree, path: str, table: str = "") -> Records:
+        records = tuple(self.record(item, f"{path}[{index}]") for index, item in enumerate(items))
+        tables = {record.table or table for record in records}
+        return Records(records, tables.pop() if len(tables) == 1 else "", compact(whole, self._limits.depth))
+
+    def _reference(self, members: dict[str, Tree], path: str) -> Reference:
+        identity = text(members, "Id", path)
+        if identity is None:
+            raise bad(path, "a lookup has no Id")
+        keys = members.get("KeyAttributes")
+        return Reference(
+            identity,
+            text(members, "LogicalName", path),
+            text(members, "Name", path),
+            compact(keys, self._limits.depth) if keys else "",
+        )
+
+
+def type_name(tree: dict[str, Tree]) -> str:
+    """Return the name of a typed value's contract, without its namespace.
+
+    >>> type_name({"__type": "Money:http://schemas.microsoft.com/xrm/2011/Contracts"})
+    'Money'
+    """
+    name = tree.get("__type")
+    return name.partition(":")[0] if isinstance(name, str) else ""
+
+
+def unambiguous(tree: Tree, path: str) -> dict[str, Tree]:
+    """Return an object in which no member stands twice."""
+    if isinstance(tree, Ambiguous):
+        raise bad(path, f"the member {numbers.shortened(tree.name)} stands twice")
+    if not isinstance(tree, dict):
+        raise bad(path, "an object is expected here")
+    return tree
+
+
+def listed(tree: Tree, path: str) -> list[Tree]:
+    """Return a list; an absent one is empty."""
+    if tree is None:
+        return []
+    if not isinstance(tree, list):
+        raise bad(path, "a list is expected here")
+    return tree
+
+
+def text(members: dict[str, Tree], name: str, path: str) -> str | None:
+    """Return a member that is a text or null."""
+    found = members.get(name)
+    if found is not None and not (isinstance(found, str) and is_sound(found)):
+        raise bad(f"{path}.{name}", "a text is expected here")
+    return found
+
+
+def bad(path: str, clause: str) -> MessageRejected:
+    """Return the rejection of a value, naming where it stands."""
+    path = path.lstrip(".")[:200]
+    return MessageRejected(Reason.BAD_VALUE, f"{path}: {clause}", path)
+
+
+def _money(members: dict[str, Tree], path: str) -> Money:
+    amount = members.get("Value")
+    if not isinstance(amount, Number):
+        raise bad(path, "an amount of money must be a number")
+    return Money(amount.text)
+
+
+def _option(members: dict[str, Tree], path: str) -> Option:
+    code = members.get("Value")
+    if not isinstance(code, Number):
+        raise bad(path, "the code of a choice must be a number")
+    try:
+        return Option(numbers.integer(code.text))
+    except ValueError as error:
+        raise bad(path, str(error)) from error
+
+
+def _managed(members: dict[str, Tree], path: str) -> bool | None:
+    held = members.get("Value")
+    if held is not None and not isinstance(held, bool):
+        raise bad(path, "a managed property must be true or false")
+    return held

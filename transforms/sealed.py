@@ -1,0 +1,165 @@
+"""A context with its values left sealed: the quick decoding of the form the serializer writes.
+
+DataContractJsonSerializer writes every member, compactly and in one order.
+A body of that form is decoded without building what no row needs: values stay
+byte spans, parent contexts are skipped.  The decoding is then written out
+again; the same length means that every byte was accounted for, so no member
+stood twice and none was unknown.  Any other body is not refused, only read
+the slow and thorough way.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+ENTITY: Final = b'{"__type":"Entity:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts",'
+REFERENCE: Final = b'{"__type":"EntityReference:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Id":'
+OPTION: Final = b'{"__type":"OptionSetValue:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Value":'
+MONEY: Final = b'{"__type":"Money:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Value":'
+"""How typed values begin; the serializer writes ``__type`` first and escapes every slash."""
+
+Optional = Raw | UnsetType
+
+
+class Pair(Struct, gc=False):
+    """A key and its sealed value."""
+
+    key: str
+    value: Raw
+
+
+class Label(Struct, gc=False):
+    """A key and the text a person would see for its value."""
+
+    key: str
+    value: str
+
+
+class SealedRecord(Struct, gc=False, kw_only=True):
+    """An entity: a Target, or an image."""
+
+    Attributes: list[Pair]
+    EntityState: Optional = UNSET
+    FormattedValues: list[Label]
+    HasLazyFileAttribute: Optional = UNSET
+    Id: str
+    KeyAttributes: Optional = UNSET
+    LazyFileAttributeKey: Optional = UNSET
+    LazyFileAttributeValue: Optional = UNSET
+    LazyFileSizeAttributeKey: Optional = UNSET
+    LazyFileSizeAttributeValue: Optional = UNSET
+    LogicalName: str
+    RelatedEntities: Optional = UNSET
+    RowVersion: Optional = UNSET
+
+
+class SealedReference(Struct, gc=False, kw_only=True):
+    """A lookup that is a Target, or the step that sent the message."""
+
+    Id: str
+    KeyAttributes: Optional = UNSET
+    LogicalName: str | None
+    Name: Optional = UNSET
+    RowVersion: Optional = UNSET
+
+
+class SealedContext(Struct, gc=False, kw_only=True):
+    """An execution context; members that no row needs are sealed too."""
+
+    BusinessUnitId: Optional = UNSET
+    CorrelationId: str | None
+    Depth: int
+    InitiatingUserAgent: Optional = UNSET
+    InitiatingUserAzureActiveDirectoryObjectId: Optional = UNSET
+    InitiatingUserId: str | None
+    InputParameters: list[Pair]
+    IsExecutingOffline: Optional = UNSET
+    IsInTransaction: Optional = UNSET
+    IsOfflinePlayback: Optional = UNSET
+    IsolationMode: Optional = UNSET
+    MessageName: str
+    Mode: int
+    OperationCreatedOn: Raw
+    OperationId: str
+    OrganizationId: Optional = UNSET
+    OrganizationName: str | None
+    OutputParameters: Optional = UNSET
+    OwningExtension: SealedReference
+    ParentContext: Optional = UNSET
+    PostEntityImages: list[Pair]
+    PreEntityImages: list[Pair]
+    PrimaryEntityId: str
+    PrimaryEntityName: str
+    RequestId: Optional = UNSET
+    SecondaryEntityName: Optional = UNSET
+    SharedVariables: Optional = UNSET
+    Stage: Optional = UNSET
+    UserAzureActiveDirectoryObjectId: Optional = UNSET
+    UserId: str | None
+
+
+class Unfamiliar(Exception):
+    """A body is not of the form the serializer writes; it may be sound all the same."""
+
+
+_CONTEXT: Final = msgspec.json.Decoder(SealedContext)
+_RECORD: Final = msgspec.json.Decoder(SealedRecord)
+_REFERENCE: Final = msgspec.json.Decoder(SealedReference)
+_ENCODER: Final = msgspec.json.Encoder()
+_TYPED_ENTITY: Final = len(ENTITY) - 1
+_TYPED_REFERENCE: Final = len(REFERENCE) - len(b'{"Id":')
+
+
+def open_context(body: bytes) -> SealedContext:
+    """Return the context in a body.
+
+    Raises:
+        Unfamiliar: The body is of another form.
+    """
+    try:
+        context = _CONTEXT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unfamiliar from error
+    if _length(context) != len(body):
+        raise Unfamiliar
+    return context
+
+
+def open_target(sealed: bytes) -> SealedRecord | SealedReference:
+    """Return the entity or lookup in a parameter.
+
+    Raises:
+        Unfamiliar: It is neither, or of another form.
+    """
+    try:
+        if sealed.startswith(ENTITY):
+            record = _RECORD.decode(sealed)
+            if _length(record) + _TYPED_ENTITY == len(sealed):
+                return record
+        elif sealed.startswith(REFERENCE):
+            reference = _REFERENCE.decode(sealed)
+            if _length(reference) + _TYPED_REFERENCE == len(sealed):
+                return reference
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unfamiliar from error
+    raise Unfamiliar
+
+
+def open_image(sealed: bytes) -> SealedRecord:
+    """Return the entity in an image.
+
+    Raises:
+        Unfamiliar: It is of another form.
+    """
+    try:
+        image = _RECORD.decode(sealed)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unfamiliar from error
+    if _length(image) != len(sealed):
+        raise Unfamiliar
+    return image
+
+
+def _length(opened: Struct) -> int:
+    return len(_ENCODER.encode(opened))
