@@ -32,7 +32,10 @@ sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, o
 	@PYTHONPATH=$(OLD_SDK_DIR) CDSBRIDGE_EXPECT_SDK=$(OLDEST_SDK) $(PYTHON) -m pytest -m sdk tests
 
 bench: $(VENV)/.ready-dev ## The long proofs and measurements; see bench/README.md
-	@$(PYTHON) -m bench
+	@$(PYTHON) bench/flatten.py
+	@$(PYTHON) bench/throughput.py
+	@$(PYTHON) bench/memory.py
+	@$(PYTHON) bench/kills.py
 
 lock: $(VENV)/.ready-dev ## Write the lock files anew from pyproject.toml
 	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(VENV)/bin/pip install --quiet uv

@@ -8,24 +8,25 @@ compares every cell.
 """
 
 import argparse
+import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import compare
 import naive
 from rich.console import Console
 from rich.table import Table
 
-from cdsbridge.emulator.dataverse import Organization, traffic
+from cdsbridge.emulator.dataverse import Organization, metadata, traffic
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.model.verdict import Outcome
+from cdsbridge.tables.types import ColumnTypes, load_types
 from cdsbridge.transforms.flattener import Flattener
 
 
@@ -38,7 +39,8 @@ def batches(messages: int, size: int, seed: int) -> list[MicroBatch]:
         for number, post in enumerate(posts)
     ]
     return [
-        MicroBatch("bench", tuple(envelopes[start : start + size])) for start in range(0, len(envelopes), size)
+        MicroBatch("bench", tuple(envelopes[start : start + size]))
+        for start in range(0, len(envelopes), size)
     ]
 
 
@@ -50,7 +52,15 @@ def cpu(job: Callable[[MicroBatch], Any], work: Sequence[MicroBatch]) -> float:
     return time.process_time() - start
 
 
-def checked(flattener: Flattener, work: Sequence[MicroBatch]) -> tuple[int, int]:
+def known_types() -> ColumnTypes:
+    """Return the column types of the simulated organisation."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "types.json"
+        path.write_text(json.dumps(metadata()), encoding="utf-8")
+        return load_types(path)
+
+
+def checked(flattener: Flattener, types: ColumnTypes, work: Sequence[MicroBatch]) -> tuple[int, int]:
     """Return cells compared and cells that differ."""
     compared = wrong = 0
     for batch in work:
@@ -59,7 +69,7 @@ def checked(flattener: Flattener, work: Sequence[MicroBatch]) -> tuple[int, int]
         if rejected:
             raise SystemExit(f"a message was not flattened: {rejected[0]}")
         ours = compare.cells((table.table, table.records) for table in flat.tables)
-        theirs = compare.cells((name, records) for name, (records, _) in naive.flatten(batch).items())
+        theirs = compare.cells((name, records) for name, (records, _) in naive.flatten(batch, types).items())
         found = compare.differences(ours, theirs)
         for where, one, other in found[:5]:
             print(f"differs: {where}: {one!r} naive {other!r}", file=sys.stderr)
@@ -70,7 +80,9 @@ def checked(flattener: Flattener, work: Sequence[MicroBatch]) -> tuple[int, int]
 
 def main() -> int:
     """Run, print a table, and fail if a cell differs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=7)
@@ -79,18 +91,21 @@ def main() -> int:
     work = batches(given.messages, given.batch, given.seed)
     count = sum(len(batch.envelopes) for batch in work)
     size = sum(batch.size for batch in work)
-    flattener = Flattener()
-    compared, wrong = checked(flattener, work)
+    types = known_types()
+    flattener = Flattener(types)
+    compared, wrong = checked(flattener, types, work)
     times: dict[str, list[float]] = {"naive": [], "cdsbridge": []}
     for _ in range(given.rounds):
-        times["naive"].append(cpu(naive.flatten, work))
+        times["naive"].append(cpu(lambda batch: naive.flatten(batch, types), work))
         times["cdsbridge"].append(cpu(flattener.flatten, work))
     report(times, count, size, compared, wrong)
     return 1 if wrong else 0
 
 
 def report(times: dict[str, list[float]], count: int, size: int, compared: int, wrong: int) -> None:
-    table = Table(title=f"flatten, one core, CPU time: {count} messages, {size / count / 1024:.1f} KiB on average")
+    table = Table(
+        title=f"flatten, one core, CPU time: {count} messages, {size / count / 1024:.1f} KiB on average"
+    )
     for name in ("flattener", "messages/s", "MB/s", "us/message", "x naive", "cells that differ"):
         table.add_column(name, justify="left" if name == "flattener" else "right")
     medians = {name: statistics.median(taken) for name, taken in times.items()}

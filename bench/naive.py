@@ -18,15 +18,8 @@ import pyarrow as pa
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.tables.columns import FLATTENED
 from cdsbridge.tables.order import order_key
+from cdsbridge.tables.types import ColumnTypes, Kind
 
-INTEGERS = {
-    "versionnumber",
-    "importsequencenumber",
-    "timezoneruleversionnumber",
-    "utcconversiontimezonecode",
-    "entityimage_timestamp",
-    "onholdtime",
-}
 OPS = {
     "Create": "create",
     "Update": "update",
@@ -58,22 +51,26 @@ TEXT, INT, BOOL = pa.string(), pa.int64(), pa.bool_()
 MONEY, DECIMAL, TIME = pa.decimal128(38, 4), pa.decimal128(38, 10), pa.timestamp("us", tz="UTC")
 
 Tables = dict[str, tuple[pa.RecordBatch, list[int]]]
+Values = dict[str, Any]
+Kinds = dict[str, pa.DataType]
 
 
-def flatten(batch: MicroBatch) -> Tables:
+def flatten(batch: MicroBatch, types: ColumnTypes) -> Tables:
     """Return the rows of every table, and the position of each row's message."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    types: dict[str, dict[str, pa.DataType]] = {}
+    kinds_seen: dict[str, Kinds] = {}
     positions: dict[str, list[int]] = {}
     for position, envelope in enumerate(batch.envelopes):
         context = json.loads(envelope.body, parse_float=Decimal)
-        for table, row, kinds in message_rows(context, envelope):
+        for table, row, kinds in message_rows(context, envelope, types):
             rows.setdefault(table, []).append(row)
-            types.setdefault(table, {}).update(kinds)
+            kinds_seen.setdefault(table, {}).update(kinds)
             positions.setdefault(table, []).append(position)
     return {
         table: (
-            pa.RecordBatch.from_pylist(found, schema=pa.schema([*FLATTENED.items(), *types[table].items()])),
+            pa.RecordBatch.from_pylist(
+                found, schema=pa.schema([*FLATTENED.items(), *kinds_seen[table].items()])
+            ),
             positions[table],
         )
         for table, found in rows.items()
@@ -81,8 +78,8 @@ def flatten(batch: MicroBatch) -> Tables:
 
 
 def message_rows(
-    context: dict[str, Any], envelope: Envelope
-) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    context: Values, envelope: Envelope, types: ColumnTypes
+) -> Iterator[tuple[str, Values, Kinds]]:
     """Yield table, row and column types of every row of a message."""
     event = event_id(context, envelope.body)
     shared = {
@@ -100,7 +97,7 @@ def message_rows(
         "_received_at": moment(envelope.received_at),
         "_truncated": False,
     }
-    for ordinal, (table, op, key, at, values, kinds, changed) in enumerate(drafts(context)):
+    for ordinal, (table, op, key, at, values, kinds, changed) in enumerate(drafts(context, types)):
         row = {**shared, **values}
         row["Id"] = key
         row["IsDelete"] = op == "delete"
@@ -112,7 +109,7 @@ def message_rows(
         yield table, row, kinds
 
 
-def drafts(context: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def drafts(context: Values, types: ColumnTypes) -> Iterator[tuple[Any, ...]]:
     """Yield table, operation, key, time, values, column types and changed columns of every row."""
     inputs = {pair["key"]: pair["value"] for pair in context["InputParameters"]}
     created = microseconds(context["OperationCreatedOn"])
@@ -133,9 +130,9 @@ def drafts(context: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
             if name == "modifiedon":
                 modified = value
             if is_party_list(value):
-                children.extend(party_rows(value, name, table, key))
+                children.extend(party_rows(value, name, table, key, types))
             else:
-                add(values, kinds, name, value, labels)
+                add(values, kinds, name, value, labels, types.kind(table, name))
         at = microseconds(modified) if modified and op != "delete" else created
         yield table, op, key, at, values, kinds, sent
         for child in children:
@@ -181,7 +178,7 @@ def targets(inputs: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def add(
-    values: dict[str, Any], kinds: dict[str, pa.DataType], name: str, value: Any, labels: dict[str, str]
+    values: Values, kinds: Kinds, name: str, value: Any, labels: dict[str, str], kind: Kind | None
 ) -> None:
     """Add the columns of one attribute to a row."""
     if value is None or value == []:
@@ -192,8 +189,13 @@ def add(
         values[name], kinds[name] = value, BOOL
         add_label(values, kinds, name, labels.get(name))
     elif isinstance(value, str):
-        if value.startswith("/Date("):
-            values[name], kinds[name] = moment(microseconds(value)), TIME
+        if kind is Kind.DATE:
+            values[name], kinds[name] = (
+                (EPOCH + timedelta(microseconds=microseconds(value))).date(),
+                pa.date32(),
+            )
+        elif DATE.fullmatch(value):
+            values[name], kinds[name] = EPOCH + timedelta(microseconds=microseconds(value)), TIME
         else:
             values[name], kinds[name] = value, TEXT
     elif isinstance(value, list):
@@ -202,19 +204,15 @@ def add(
             label = labels.get(name)
             parts = None if label is None else "; ".join(part.strip() for part in label.split(";"))
             add_label(values, kinds, name, parts)
-    elif name in INTEGERS:
+    elif kind is Kind.INTEGER:
         values[name], kinds[name] = value, INT
+    elif kind is Kind.DOUBLE:
+        values[name], kinds[name] = float(value), pa.float64()
     else:
         values[name], kinds[name] = Decimal(value), DECIMAL
 
 
-def add_typed(
-    values: dict[str, Any],
-    kinds: dict[str, pa.DataType],
-    name: str,
-    value: dict[str, Any],
-    labels: dict[str, str],
-) -> None:
+def add_typed(values: Values, kinds: Kinds, name: str, value: Values, labels: dict[str, str]) -> None:
     """Add the columns of an attribute whose value says its type."""
     kind = value["__type"].partition(":")[0]
     if kind == "OptionSetValue":
@@ -227,10 +225,10 @@ def add_typed(
         values[f"{name}_entitytype"], kinds[f"{name}_entitytype"] = value["LogicalName"], TEXT
         add_label(values, kinds, name, labels.get(name) if value["Name"] is None else value["Name"])
     elif kind in {"AliasedValue", "BooleanManagedProperty"}:
-        add(values, kinds, name, value["Value"], labels)
+        add(values, kinds, name, value["Value"], labels, None)
 
 
-def add_label(values: dict[str, Any], kinds: dict[str, pa.DataType], name: str, label: str | None) -> None:
+def add_label(values: Values, kinds: Kinds, name: str, label: str | None) -> None:
     if label is not None:
         values[f"{name}name"], kinds[f"{name}name"] = label, TEXT
 
@@ -241,7 +239,9 @@ def is_party_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and "Attributes" in value[0]
 
 
-def party_rows(value: Any, column: str, table: str, key: str) -> Iterator[tuple[Any, ...]]:
+def party_rows(
+    value: Any, column: str, table: str, key: str, types: ColumnTypes
+) -> Iterator[tuple[Any, ...]]:
     """Yield key, values, column types and changed columns of every party."""
     for ordinal, party in enumerate(value["Entities"] if isinstance(value, dict) else value):
         values: dict[str, Any] = {"activityid": key, "activityid_entitytype": table}
@@ -250,7 +250,7 @@ def party_rows(value: Any, column: str, table: str, key: str) -> Iterator[tuple[
             values["participationtypemask"], kinds["participationtypemask"] = ROLES[column], INT
         sources = attributes(party)
         for name, (held, labels) in sources.items():
-            add(values, kinds, name, held, labels)
+            add(values, kinds, name, held, labels, types.kind("activityparty", name))
         values["ordinal"], kinds["ordinal"] = ordinal, INT
         yield (None if party["Id"] == ZERO else party["Id"]), values, kinds, set(sources)
 
@@ -258,8 +258,8 @@ def party_rows(value: Any, column: str, table: str, key: str) -> Iterator[tuple[
 def event_row(context: dict[str, Any], created: int) -> tuple[Any, ...]:
     """Return the row of a message that changes none."""
     values = {
-        "parameters": json.dumps(context["InputParameters"], default=str),
-        "outputs": json.dumps(context["OutputParameters"], default=str),
+        "parameters": json.dumps(context["InputParameters"], default=float),
+        "outputs": json.dumps(context["OutputParameters"], default=float),
     }
     if context["PrimaryEntityName"] not in {"", "none"}:
         values["primaryentity"] = context["PrimaryEntityName"]

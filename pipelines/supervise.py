@@ -15,6 +15,7 @@ from ..model.errors import BridgeError, SinkUnavailable
 from ..sinks.holding import stopping
 from ..sources.ending import Ending, When
 from ..sources.intake import Reading, reading_from, stop_reading
+from .collector import rare_collections
 from .config import BridgeConfig
 from .exit import Exit
 from .graph import bridge
@@ -57,7 +58,7 @@ def run_bridge(config: BridgeConfig, ending: Ending) -> RunResult:
     """
     begun = time.monotonic()
     stopping.clear()
-    with _signals() as stop:
+    with _signals() as stop, rare_collections():
         error = _run_until_done(config, ending, stop)
         code = _code(config, stop, error)
         return RunResult(code, time.monotonic() - begun, counters.read(), str(error or ""))

@@ -23,7 +23,7 @@ _OURS: Final = (DataError, IntegrityError, NotSupportedError)
 """Errors that trying again does not mend: they speak of the values, not of the database."""
 
 _SQLITE_SETTINGS: Final = (
-    "PRAGMA busy_timeout = 2000",
+    "PRAGMA busy_timeout = 1000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",

@@ -1,6 +1,7 @@
 """The SDK's received message, reduced to an envelope."""
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from azure.servicebus import ServiceBusReceivedMessage
@@ -20,6 +21,7 @@ def to_envelope(message: ServiceBusReceivedMessage, entity: str, received_at: in
     raw = message.raw_amqp_message
     annotations: Any = raw.annotations or {}
     properties: Any = raw.properties
+    known = properties is not None
     token = message.lock_token
     return Envelope(
         body=_body(message),
@@ -27,11 +29,11 @@ def to_envelope(message: ServiceBusReceivedMessage, entity: str, received_at: in
         sequence_number=message.sequence_number or 0,
         enqueued_at=1000 * int(annotations.get(b"x-opt-enqueued-time") or 0),
         received_at=received_at,
-        message_id=_text(properties.message_id) if properties else "",
-        correlation_id=_text(properties.correlation_id) if properties else "",
-        content_type=_text(properties.content_type) if properties else "",
+        message_id=_text(properties.message_id) if known else "",
+        correlation_id=_text(properties.correlation_id) if known else "",
+        content_type=_text(properties.content_type) if known else "",
         properties={
-            _text(key): value.decode("utf-8", "replace") if isinstance(value, bytes) else _plain(value)
+            _name(key): value.decode("utf-8", "replace") if type(value) is bytes else _plain(value)
             for key, value in (raw.application_properties or {}).items()
         },
         delivery_count=message.delivery_count or 0,
@@ -53,6 +55,12 @@ def _body(message: ServiceBusReceivedMessage) -> bytes:
     if isinstance(body, bytes):
         return body
     return str(body).encode()
+
+
+@lru_cache(maxsize=1024)
+def _name(key: str | bytes) -> str:
+    """Return a property's name as text; Dataverse sends the same few on every message."""
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else key
 
 
 def _text(value: object) -> str:

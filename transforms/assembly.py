@@ -60,3 +60,37 @@ def assemble(rows: Iterable[tuple[int, Row]]) -> tuple[TableBatch, ...]:
             builders[row.table] = TableBuilder(row.table)
         builders[row.table].add(position, row)
     return tuple(builder.build() for builder in builders.values())
+
+
+def joined(some: Iterable[TableBatch], others: Iterable[TableBatch]) -> list[TableBatch]:
+    """Return table batches in which no table stands twice."""
+    found = {each.table: each for each in some}
+    for other in others:
+        one = found.get(other.table)
+        found[other.table] = other if one is None else _joined(one, other)
+    return list(found.values())
+
+
+def _joined(one: TableBatch, other: TableBatch) -> TableBatch:
+    parts = [{(field.name, field.type): column for field, column in _columns(each)} for each in (one, other)]
+    system = list(FLATTENED.items())
+    data = sorted({key for part in parts for key in part} - set(system), key=_by_name)
+    arrays = [
+        pa.concat_arrays(
+            [
+                part.get(key) if key in part else pa.nulls(each.records.num_rows, key[1])
+                for part, each in zip(parts, (one, other), strict=True)
+            ]
+        )
+        for key in (*system, *data)
+    ]
+    records = pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in (*system, *data)])
+    return TableBatch(one.table, records, pa.concat_arrays([one.positions, other.positions]))
+
+
+def _columns(batch: TableBatch) -> Iterable[tuple[pa.Field, pa.Array]]:
+    return zip(batch.records.schema, batch.records.columns, strict=True)
+
+
+def _by_name(key: tuple[str, pa.DataType]) -> tuple[str, str]:
+    return key[0], str(key[1])

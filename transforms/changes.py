@@ -8,9 +8,7 @@ from ..model.verdict import Reason
 from . import numbers
 from .contexts import NO_ID, Context, Empty, Record, Records, Reference, References, Value
 from .json_values import bad
-from .messages import MEANINGS, Meaning
-
-_NO_TABLE = frozenset({"", "none"})
+from .messages import MEANINGS, NO_TABLE, Meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,8 @@ def _targets(context: Context, meaning: Meaning, truncated: bool) -> Sequence[Re
 def _change(context: Context, meaning: Meaning, place: _Place, target: Record) -> Change:
     table = _table(context, target, place)
     key = _key(context, target, place, table)
-    before = _images(context.pre_images, key) if place.single and meaning.op == "delete" else []
-    after = _images(context.post_images, key) if place.single else []
+    before = _images(context.pre_images, key)
+    after = _images(context.post_images, key)
     sent = [*before, target, *_extra_columns(context, meaning)]
     columns: dict[str, Said] = {}
     for record in (*sent, *after):
@@ -130,7 +128,7 @@ def _extra_columns(context: Context, meaning: Meaning) -> Iterator[Record]:
 
 def _table(context: Context, target: Record, place: _Place) -> str:
     names = (context.table, target.table) if place.single else (target.table, context.table)
-    table = next((name for name in names if name not in _NO_TABLE), None)
+    table = next((name for name in names if name not in NO_TABLE), None)
     if table is None:
         sentence = f"the {context.message} message names no table; it cannot become a row"
         raise MessageRejected(Reason.NO_TABLE, sentence, "PrimaryEntityName")

@@ -147,7 +147,8 @@ class Context:
         correlation_id, user_id, initiating_user_id, organization: As sent.
         inputs: The input parameters a row is made of; empty for events.
         created_ids: Ids in the output parameters of a Create or CreateMultiple.
-        pre_images, post_images: Alias and record, those that count, in order.
+        pre_images: Of a delete, those that count: alias and record, in order.
+        post_images: Of a message about one row, the same.
         parameters: All input parameters as sent, JSON text.
         outputs: All output parameters as sent, JSON text.
         bare: Parameters, images and parent are all empty, as the sender leaves

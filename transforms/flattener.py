@@ -1,22 +1,32 @@
 """The flattener: a micro-batch in, table batches and verdicts out."""
 
-from ..model.batch import FlattenedBatch
+import logging
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from ..model.batch import FlattenedBatch, TableBatch
 from ..model.envelope import Envelope, MicroBatch
-from ..model.errors import MessageRejected
-from ..model.verdict import Outcome, Reason, Verdict
+from ..model.verdict import Outcome, Verdict
 from ..tables.types import ColumnTypes
-from .assembly import assemble
-from .encodings import recognise
-from .json_context import read_context
-from .rows import Row, Rows, rows
+from .assembly import assemble, joined
+from .pool import Gatherer, Pool
+from .pooled import harvested
+from .rows import Row
 from .rules import FlattenRules
+from .sealed import Unfamiliar
+from .slots import Slots
+from .thorough import SKIPPED, flatten_one
+
+_log = logging.getLogger(__name__)
 
 
 class Flattener:
     """Turns bodies into rows of typed columns, exactly or not at all.
 
-    It keeps nothing between batches, so a batch may be split or repeated and
-    gives the same rows.
+    Messages of the form Dataverse writes are read in bulk, all others one by
+    one; the rows are the same.  What is remembered between batches decides
+    only what is tried first, so a batch may be split, mixed or repeated.
 
     Args:
         types: What is known about columns.
@@ -26,39 +36,64 @@ class Flattener:
     def __init__(self, types: ColumnTypes | None = None, rules: FlattenRules | None = None) -> None:
         self._types = types or ColumnTypes()
         self._rules = rules or FlattenRules()
+        self._forget()
 
     def flatten(self, batch: MicroBatch) -> FlattenedBatch:
-        """Return the rows of a batch, and one verdict per envelope.
+        """Return the rows of a batch, in no particular order, and one verdict per envelope.
 
         Never raises for what a message holds: such a message is rejected, and
         the others are as if it had not been there.
         """
-        verdicts: list[Verdict] = []
+        verdicts: dict[int, Verdict] = {}
+        tables, rest = self._in_bulk(batch, verdicts)
         made: list[tuple[int, Row]] = []
-        for position, envelope in enumerate(batch.envelopes):
-            verdict, found = self._one(envelope)
-            verdicts.append(verdict)
-            made.extend((position, row) for row in found)
-        return FlattenedBatch(batch, assemble(made), tuple(verdicts))
+        for position in rest:
+            verdicts[position], rows = flatten_one(batch.envelopes[position], self._types, self._rules)
+            made.extend((position, row) for row in rows)
+        if made:
+            tables = joined(tables, assemble(made))
+        return FlattenedBatch(
+            batch, tuple(tables), tuple(verdicts[position] for position in range(len(batch.envelopes)))
+        )
 
-    def _one(self, envelope: Envelope) -> tuple[Verdict, tuple[Row, ...]]:
+    def _in_bulk(
+        self, batch: MicroBatch, verdicts: dict[int, Verdict]
+    ) -> tuple[Sequence[TableBatch], list[int]]:
+        """Flatten familiar messages; return their tables, and the positions of all others."""
+        pool, rest = Pool(), list[int]()
+        if self._slots.full:
+            self._forget()
+        sound = _utf8(batch.envelopes)
         try:
-            found = self._rows(envelope)
-        except MessageRejected as fault:
-            return Verdict(
-                Outcome.REJECTED, reason=fault.reason, sentence=fault.sentence, where=fault.where
-            ), ()
-        except Exception as error:  # noqa: BLE001 - a fault of ours on one message must not stop the others
-            sentence = f"the message could not be flattened ({type(error).__name__}); please report it"
-            return Verdict.rejected(Reason.UNDECODABLE, sentence), ()
-        if not found.rows:
-            return Verdict(Outcome.SKIPPED, sentence="the rules skip this message or table"), ()
-        return Verdict(Outcome.COMMITTED, found.event, len(found.rows)), found.rows
+            for position, envelope in enumerate(batch.envelopes):
+                try:
+                    if not (sound or _utf8((envelope,))):
+                        raise Unfamiliar
+                    event = self._gatherer.add(pool, position, envelope)
+                except Unfamiliar:
+                    rest.append(position)
+                else:
+                    verdicts[position] = SKIPPED if event is None else Verdict(Outcome.COMMITTED, event, 1)
+            tables, left_out = harvested(pool, self._slots, batch)
+        except Exception:  # noqa: BLE001 - a fault of ours on one message must not stop the others
+            _log.exception("flattening in bulk failed; the batch is read message by message")
+            self._forget()
+            return [], list(range(len(batch.envelopes)))
+        return tables, sorted(rest + left_out)
 
-    def _rows(self, envelope: Envelope) -> Rows:
-        limit = self._rules.limits.body_bytes
-        if len(envelope.body) > limit:
-            sentence = f"the body has {len(envelope.body)} bytes; the limit is {limit}"
-            raise MessageRejected(Reason.TOO_LARGE, sentence)
-        context = read_context(recognise(envelope.body), self._rules)
-        return rows(context, envelope, self._types, self._rules)
+    def _forget(self) -> None:
+        self._slots = Slots(self._types)
+        self._gatherer = Gatherer(self._slots, self._rules)
+
+
+def _utf8(envelopes: Sequence[Envelope]) -> bool:
+    """Tell whether all bodies are UTF-8."""
+    text = b"\n".join([envelope.body for envelope in envelopes])
+    if text.isascii():
+        return True
+    ends = pa.py_buffer(len(text).to_bytes(8, "little").rjust(16, b"\0"))
+    try:
+        pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(text)]).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True

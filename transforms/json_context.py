@@ -4,19 +4,20 @@ from typing import Final
 
 from ..model.errors import MessageRejected
 from ..model.verdict import Reason
+from ..tables.names import EVENT_TABLE
 from . import numbers
 from .contexts import Context, Number, Record, Value
 from .encodings import Document
 from .json_values import JsonValues, bad, text, unambiguous
-from .messages import INPUTS, changes_rows
+from .messages import INPUTS, MEANINGS, NO_TABLE, changes_rows
 from .rules import FlattenRules
 from .trees import Tree, compact, parse
 
 _EMPTIED: Final = ("InputParameters", "PreEntityImages", "PostEntityImages", "ParentContext")
 
 
-def read_context(document: Document, rules: FlattenRules) -> Context:
-    """Return the context in a JSON document.
+def read_context(document: Document, rules: FlattenRules) -> Context | None:
+    """Return the context in a JSON document; ``None`` where the rules skip its message or table.
 
     Only what rows are made of is read: parent contexts, shared variables and
     images that do not count may hold anything that is JSON.
@@ -31,7 +32,8 @@ def read_context(document: Document, rules: FlattenRules) -> Context:
             "the body is JSON without a MessageName, so no execution context of Dataverse; "
             "find out who else sends to this queue",
         )
-    return _ContextReader(unambiguous(tree, "the context"), rules).read()
+    reader = _ContextReader(unambiguous(tree, "the context"), rules)
+    return None if reader.skipped() else reader.read()
 
 
 class _ContextReader:
@@ -42,16 +44,26 @@ class _ContextReader:
         self._rules = rules
         self._values = JsonValues(rules.limits)
 
+    def skipped(self) -> bool:
+        """Tell whether the rules skip the message, as far as its head tells."""
+        message, table = self._text("MessageName"), self._text("PrimaryEntityName").lower()
+        if not self._rules.messages.takes(message):
+            return True
+        if not changes_rows(message):
+            table = EVENT_TABLE
+        return table not in NO_TABLE and not self._rules.tables.takes(table)
+
     def read(self) -> Context:
         """Return the context."""
-        members, message = self._members, self._text("MessageName")
-        rows = changes_rows(message)
+        message = self._text("MessageName")
+        meaning = MEANINGS.get(message)
+        single = meaning is not None and meaning.target != "Targets"
         return Context(
             message=message,
             table=self._text("PrimaryEntityName").lower(),
             id=self._guid("PrimaryEntityId"),
             created_on=self._created_on(),
-            asynchronous=members.get("Mode") == Number("1"),
+            asynchronous=self._members.get("Mode") == Number("1"),
             depth=self._depth(),
             operation_id=self._text("OperationId").lower(),
             step_id=self._step_id(),
@@ -59,13 +71,15 @@ class _ContextReader:
             user_id=self._text("UserId") or None,
             initiating_user_id=self._text("InitiatingUserId") or None,
             organization=self._text("OrganizationName") or None,
-            inputs=self._inputs() if rows else {},
-            created_ids=self._created_ids() if rows else (),
-            pre_images=self._images("PreEntityImages") if rows else (),
-            post_images=self._images("PostEntityImages") if rows else (),
-            parameters="[]" if rows else self._exact("InputParameters"),
-            outputs="[]" if rows else self._exact("OutputParameters"),
-            bare=not any(members.get(name) for name in _EMPTIED),
+            inputs=self._inputs() if meaning else {},
+            created_ids=self._created_ids(),
+            pre_images=self._images("PreEntityImages")
+            if meaning and single and meaning.op == "delete"
+            else (),
+            post_images=self._images("PostEntityImages") if single else (),
+            parameters="[]" if meaning else self._exact("InputParameters"),
+            outputs="[]" if meaning else self._exact("OutputParameters"),
+            bare=not any(self._members.get(name) for name in _EMPTIED),
         )
 
     def _text(self, name: str) -> str:
@@ -111,10 +125,11 @@ class _ContextReader:
         }
 
     def _created_ids(self) -> tuple[str, ...]:
-        pairs = self._values.pairs(self._members.get("OutputParameters"), "OutputParameters")
-        ids = pairs.get("Ids")
-        found = ids if isinstance(ids, list) else [pairs.get("id")]
-        return tuple(each if isinstance(each, str) else "" for each in found)
+        found = self._members.get("OutputParameters")
+        pairs = [pair for pair in found if isinstance(pair, dict)] if isinstance(found, list) else []
+        held = {str(pair.get("key")): pair.get("value") for pair in pairs}
+        ids = held.get("Ids") if isinstance(held.get("Ids"), list) else [held.get("id")]
+        return tuple(each if isinstance(each, str) else "" for each in ids or ())
 
     def _images(self, member: str) -> tuple[tuple[str, Record], ...]:
         pairs = self._values.pairs(self._members.get(member), member)

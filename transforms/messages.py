@@ -51,6 +51,9 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 INPUTS: Final = ("Target", "Targets", "EntityMoniker", "State", "Status", "Assignee", "UpdateContent")
 """Parameters that rows are made of."""
 
+NO_TABLE: Final = frozenset({"", "none"})
+"""What PrimaryEntityName is where a message concerns no table."""
+
 PARTY_ROLES: Final[Mapping[str, int]] = {
     "from": 1,
     "to": 2,

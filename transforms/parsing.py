@@ -95,7 +95,7 @@ def milliseconds(joined: bytes, count: int) -> pa.Array:
     else:
         result = texts.cast(pa.int64())
     bounds = pc.min_max(result)
-    if dates and not (_MIN_MS <= bounds["min"].as_py() and bounds["max"].as_py() <= _MAX_MS):
+    if dates and not (bounds["min"].as_py() >= _MIN_MS and bounds["max"].as_py() <= _MAX_MS):
         raise Misfit
     return result
 

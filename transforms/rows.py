@@ -1,8 +1,7 @@
 """A context to rows, with the columns every row has beside its data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..model.envelope import Envelope
@@ -13,7 +12,8 @@ from ..tables.order import order_key
 from ..tables.types import ColumnTypes, Kind
 from .cells import Cell, cells
 from .changes import Change, Said, changes, created_on
-from .contexts import NO_ID, Context, Number, Option, Records, Reference
+from .contexts import NO_ID, Context, Option, Records, Reference
+from .identity import event_id
 from .messages import PARTY_ROLES, changes_rows
 from .rules import FlattenRules
 from .spelling import dump, json_object
@@ -44,14 +44,12 @@ class Rows:
     rows: tuple[Row, ...]
 
 
-def rows(context: Context, envelope: Envelope, types: ColumnTypes, rules: FlattenRules) -> Rows:
-    """Return the rows of a message; none if the rules skip it.
+def rows_of(context: Context, envelope: Envelope, types: ColumnTypes, rules: FlattenRules) -> Rows:
+    """Return the rows of a message; none if the rules skip all of its tables.
 
     Raises:
         MessageRejected: It cannot become rows; never only some of them.
     """
-    if not rules.messages.takes(context.message):
-        return Rows("", ())
     cut = any(name.endswith(_CUT) for name in envelope.properties)
     found = (
         _changed_rows(context, cut, types, rules) if changes_rows(context.message) else _event(context, cut)
@@ -60,7 +58,15 @@ def rows(context: Context, envelope: Envelope, types: ColumnTypes, rules: Flatte
     if len(drafts) > rules.limits.rows:
         sentence = f"the message has {len(drafts)} rows; the limit is {rules.limits.rows}"
         raise MessageRejected(Reason.TOO_LARGE, sentence)
-    event = event_id(context, envelope.body)
+    event = event_id(
+        envelope.body,
+        asynchronous=context.asynchronous,
+        operation_id=context.operation_id,
+        step_id=context.step_id,
+        message=context.message,
+        table=context.table,
+        id=context.id,
+    )
     delivery = _delivery(envelope)
     return Rows(
         event,
@@ -83,28 +89,17 @@ class _Draft:
     truncated: bool = False
 
 
-def event_id(context: Context, body: bytes) -> str:
-    """Return the identity of an event: 32 hexadecimal digits.
-
-    What the asynchronous service posts is known by the job, the step and the
-    row, and a job that is retried keeps its id.  Other senders have no such
-    id: several messages of one request share theirs, so the bytes tell.
-    """
-    if not context.asynchronous or context.operation_id in {"", NO_ID}:
-        return blake2b(body, digest_size=16).hexdigest()
-    parts = (context.operation_id, context.step_id, context.message, context.table, context.id)
-    return blake2b("\n".join(parts).encode(errors="backslashreplace"), digest_size=16).hexdigest()
-
-
 def _changed_rows(context: Context, cut: bool, types: ColumnTypes, rules: FlattenRules) -> Iterator[_Draft]:
-    parties: list[Change] = []
+    parties: list[tuple[int, Change]] = []
     for change in changes(context, cut):
         draft, lists = _draft(change, types, rules)
         yield draft
         for column, records in lists.items():
             parties.extend(_parties(change, column, records))
-    for party in parties:
-        yield _draft(party, types, rules)[0]
+    for ordinal, party in parties:
+        draft, _ = _draft(party, types, rules)
+        numbered = {cell.column: cell for cell in (Cell("ordinal", Kind.INTEGER, ordinal), *draft.cells)}
+        yield replace(draft, cells=tuple(numbered.values()))
 
 
 def _draft(change: Change, types: ColumnTypes, rules: FlattenRules) -> tuple[_Draft, dict[str, Records]]:
@@ -127,7 +122,7 @@ def _draft(change: Change, types: ColumnTypes, rules: FlattenRules) -> tuple[_Dr
     return draft, row.parties
 
 
-def _parties(change: Change, column: str, records: Records) -> Iterator[Change]:
+def _parties(change: Change, column: str, records: Records) -> Iterator[tuple[int, Change]]:
     for ordinal, record in enumerate(records.records):
         named = record.attributes.get("activitypartyid")
         columns = {"activityid": Said(Reference(change.id, change.table, None))}
@@ -136,11 +131,9 @@ def _parties(change: Change, column: str, records: Records) -> Iterator[Change]:
             columns["participationtypemask"] = Said(Option(role))
         for key, value in record.attributes.items():
             columns[key] = Said(value, record.labels.get(key))
-        columns["ordinal"] = Said(Number(str(ordinal)))
         key = record.id if record.id not in {"", NO_ID} else named if isinstance(named, str) else ""
-        yield Change(
-            PARTY_TABLE, key.lower(), change.op, change.occurred_at, columns, tuple(record.attributes)
-        )
+        sent = tuple(record.attributes)
+        yield ordinal, Change(PARTY_TABLE, key.lower(), change.op, change.occurred_at, columns, sent)
 
 
 def _event(context: Context, cut: bool) -> Iterator[_Draft]:

@@ -14,8 +14,12 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 ENTITY: Final = b'{"__type":"Entity:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts",'
-REFERENCE: Final = b'{"__type":"EntityReference:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Id":'
-OPTION: Final = b'{"__type":"OptionSetValue:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Value":'
+REFERENCE: Final = (
+    b'{"__type":"EntityReference:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Id":'
+)
+OPTION: Final = (
+    b'{"__type":"OptionSetValue:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Value":'
+)
 MONEY: Final = b'{"__type":"Money:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\\/Contracts","Value":'
 """How typed values begin; the serializer writes ``__type`` first and escapes every slash."""
 
@@ -144,6 +148,18 @@ def open_target(sealed: bytes) -> SealedRecord | SealedReference:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unfamiliar from error
     raise Unfamiliar
+
+
+def open_record(sealed: bytes) -> SealedRecord:
+    """Return the entity in a parameter.
+
+    Raises:
+        Unfamiliar: It is none, or of another form.
+    """
+    record = open_target(sealed)
+    if not isinstance(record, SealedRecord):
+        raise Unfamiliar
+    return record
 
 
 def open_image(sealed: bytes) -> SealedRecord:

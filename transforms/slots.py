@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from ..tables.names import column_name, label_name
+from ..tables.names import column_name
 from ..tables.types import ColumnTypes, Kind
 from .forms import OF_KIND, Form, form_of
 from .sealed import Unfamiliar
@@ -21,6 +21,7 @@ class Slots:
     """Numbers for the columns of all tables.
 
     Attributes:
+        table_names: Table name by number.
         names: Column name by number.
         forms: :class:`Form` by number.
         tables: Number of the table by number of the column.
@@ -30,6 +31,7 @@ class Slots:
         self._types = types
         self._codes: dict[str, dict[str, int]] = {}
         self._table_numbers: dict[str, int] = {}
+        self.table_names: list[str] = []
         self.names: list[str] = []
         self.forms = bytearray()
         self.tables: list[int] = []
@@ -39,17 +41,13 @@ class Slots:
         """Whether so many names came that it is better to forget them."""
         return len(self.names) > _MOST
 
-    @property
-    def table_names(self) -> list[str]:
-        """Table name by number."""
-        return list(self._table_numbers)
-
     def codes(self, table: str) -> dict[str, int]:
         """Return the numbers of a table's columns; the caller must not change it."""
         found = self._codes.get(table)
         if found is None:
             found = self._codes[table] = {}
             self._table_numbers[table] = len(self._table_numbers)
+            self.table_names.append(table)
         return found
 
     def table_number(self, table: str) -> int:
@@ -82,10 +80,10 @@ class Slots:
             self.forms[code] = form
         return form
 
-    def own(self, code: int) -> set[str]:
-        """Return the columns of the same table, by name, those that metadata knows included."""
-        table = self.table_names[self.tables[code]]
-        return {*self._codes[table], *self._types.tables.get(table, ())}
+    def knows(self, table: int, name: str) -> bool:
+        """Tell whether a table has a column of its own by that name, seen or known from metadata."""
+        known = self.table_names[table]
+        return name in self._codes[known] or self._types.knows(known, name)
 
     def _first_form(self, table: str, key: str, sealed: bytes) -> Form:
         kind = self._types.kind(table, key)

@@ -47,8 +47,15 @@ BINARY = Field(encode_value, (bytes,))
 MAP = Field(encode_value, (dict,))
 
 
+class _Layout(NamedTuple):
+    code: int
+    fields: tuple[Field, ...]
+    encoders: tuple[Callable[[Any], bytes], ...]
+    defaults: tuple[Any, ...]
+
+
 _BY_DESCRIPTOR: dict[Value, type[Any]] = {}
-_FIELDS: dict[type[Any], tuple[int, tuple[Field, ...]]] = {}
+_LAYOUTS: dict[type[Any], _Layout] = {}
 _T = TypeVar("_T")
 
 
@@ -63,7 +70,9 @@ def composite(code: int, name: str, *fields: Field) -> Callable[[type[_T]], type
 
     def register(cls: type[_T]) -> type[_T]:
         _BY_DESCRIPTOR[ULong(code)] = _BY_DESCRIPTOR[Symbol(name)] = cls
-        _FIELDS[cls] = (code, fields)
+        names, defaults = getattr(cls, "_fields", ()), getattr(cls, "_field_defaults", {})
+        encoders = tuple(field.encode for field in fields)
+        _LAYOUTS[cls] = _Layout(code, fields, encoders, tuple(defaults.get(name) for name in names))
         return cls
 
     return register
@@ -75,14 +84,13 @@ def encode_composite(value: Any) -> bytes:
     Raises:
         EncodeError: A field holds a value that is out of its range.
     """
-    known = _FIELDS.get(type(value))
-    if known is None:
+    layout = _LAYOUTS.get(type(value))
+    if layout is None:
         return encode_value(value)
-    code, fields = known
     encoded = [
-        NULL if item is None else field.encode(item) for field, item in zip(fields, value, strict=True)
+        NULL if item is None else encode(item) for encode, item in zip(layout.encoders, value, strict=True)
     ]
-    return bytes((0, 0x53, code)) + (encode_list(encoded) if encoded else b"\x45")
+    return bytes((0, 0x53, layout.code)) + (encode_list(encoded) if encoded else b"\x45")
 
 
 COMPOSITE = Field(encode_composite, (tuple,))
@@ -96,38 +104,32 @@ def to_composite(value: Value) -> Value:
     Raises:
         DecodeError: The fields do not fit the type.
     """
-    if type(value) is not Described:
+    if type(value) is not Described or type(value.descriptor) not in {ULong, Symbol}:
         return value
-    cls = _known(value.descriptor)
+    cls = _BY_DESCRIPTOR.get(value.descriptor)
     if cls is None:
         return value
     if type(value.value) is not list:
         raise DecodeError(f"{cls.__name__.lower()} is not a list of fields")
-    return build(cls, value.value)
+    return _build(cls, value.value)
 
 
-def _known(descriptor: Value) -> type[Any] | None:
-    return _BY_DESCRIPTOR.get(descriptor) if type(descriptor) in {ULong, Symbol} else None
-
-
-def build(cls: type[Any], values: list[Value]) -> Any:
-    """Make a composite of decoded fields: defaults for what is absent or null.
-
-    Raises:
-        DecodeError: Too many fields, a wrong type, or a required one missing.
-    """
-    _, fields = _FIELDS[cls]
-    if len(values) > len(fields):
+def _build(cls: type[Any], values: list[Value]) -> Any:
+    """Make a composite of decoded fields: defaults for what is absent or null."""
+    _, fields, _, defaults = _LAYOUTS[cls]
+    missing = len(fields) - len(values)
+    if missing < 0:
         raise DecodeError(f"{cls.__name__.lower()} has {len(fields)} fields, not {len(values)}")
-    defaults = cls._field_defaults
-    row = values + [None] * (len(fields) - len(values))
-    for index, (field, item) in enumerate(zip(fields, row, strict=True)):
+    row: list[Any] = []
+    for field, default, item in zip(fields, defaults, values + [None] * missing, strict=True):
         if item is None:
-            row[index] = defaults.get(cls._fields[index])
             if field.required:
-                raise DecodeError(f"{cls.__name__.lower()} lacks {cls._fields[index]}")
+                raise DecodeError(f"{cls.__name__.lower()} lacks {cls._fields[len(row)]}")
+            row.append(default)
         elif field is COMPOSITE:
-            row[index] = to_composite(item)
-        elif not isinstance(item, field.holds):
-            raise DecodeError(f"{cls.__name__.lower()}: {cls._fields[index]} is a {type(item).__name__}")
+            row.append(to_composite(item))
+        elif isinstance(item, field.holds):
+            row.append(item)
+        else:
+            raise DecodeError(f"{cls.__name__.lower()}: {cls._fields[len(row)]} is a {type(item).__name__}")
     return cls._make(row)

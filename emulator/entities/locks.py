@@ -12,8 +12,8 @@ _random_bits = Random().getrandbits  # noqa: S311 - a token names a lock and gua
 
 
 def keys_of(tokens: Iterable[UUID]) -> list[int]:
-    """The tokens as integers, which hash ten times faster, each once."""
-    return list(dict.fromkeys([token.int for token in tokens]))
+    """The tokens as integers, which hash ten times faster."""
+    return [token.int for token in tokens]
 
 
 class Locks:
@@ -47,7 +47,7 @@ class Locks:
         return sum([key not in self._held for key in keys])
 
     def end(self, keys: Iterable[int]) -> list[StoredMessage]:
-        """End the locks among the keys, in their order, and yield the messages they held."""
+        """End the locks among the keys, and yield the messages they held, each once."""
         ended: list[StoredMessage] = []
         for key in keys:
             message = self._held.pop(key, None)

@@ -53,7 +53,11 @@ class Namespace:
         self._pairs: dict[str, _Pair] = {}
         self._store = None if path is None else Store(path, flush_disk=flush_disk)
         if self._store is not None:
-            self._restore(self._store)
+            try:
+                self._restore(self._store)
+            except errors.StoreUnavailable:
+                self._store.close()
+                raise
 
     def _restore(self, store: Store) -> None:
         for stored in store.queues():

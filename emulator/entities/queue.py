@@ -54,6 +54,7 @@ class Queue(Upkeep):
                 raise errors.message_too_large(self.name, content.size, limit)
         first = self._next_number
         self._accept(contents, now)
+        self.announce()
         return list(range(first, first + len(contents)))
 
     def schedule(self, contents: Sequence[Content]) -> list[int]:
@@ -123,7 +124,7 @@ class Queue(Upkeep):
         """
         now = self._catch_up()
         self._fail(self._unlock(tokens), now)
-        self._announce()
+        self.announce()
 
     def defer(self, tokens: Sequence[UUID]) -> None:
         """Set locked messages aside, as failed deliveries, until asked for by number.
@@ -168,12 +169,13 @@ class Queue(Upkeep):
         if description:
             noted[DESCRIPTION] = description
         self._bury(self._unlock(tokens), noted)
+        self.announce()
 
     def release(self, tokens: Sequence[UUID]) -> None:
         """Give locked messages back to their places as if never delivered; other tokens are ignored."""
         now = self._catch_up()
         self._give_back(self._locks.end(keys_of(tokens)), now)
-        self._announce()
+        self.announce()
 
     def renew(self, tokens: Sequence[UUID]) -> list[float]:
         """Let locks hold a whole lock duration from now.

@@ -11,31 +11,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from .errors import StoreUnavailable
-from .message import Content, State, StoredMessage
+from .message import StoredMessage
+from .rows import SAVE, SCHEMA, from_row, id_range, to_row
 from .settings import QueueSettings
 
 SCHEMA_VERSION: Final = 1
 """Kept as ``user_version`` of the file."""
-
-_NUMBER_BITS: Final = 40
-
-_SCHEMA: Final = """
-CREATE TABLE entity (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL,
-    settings TEXT NOT NULL, next_number INTEGER NOT NULL);
-CREATE TABLE message (
-    id INTEGER PRIMARY KEY, dead INTEGER NOT NULL,
-    enqueued_at REAL NOT NULL, delivery_count INTEGER NOT NULL, state INTEGER NOT NULL,
-    expires_at REAL, dead_letter TEXT NOT NULL,
-    properties BLOB NOT NULL, application BLOB NOT NULL, body BLOB NOT NULL, annotations BLOB NOT NULL,
-    message_id TEXT NOT NULL, ttl REAL, durable INTEGER NOT NULL, priority INTEGER NOT NULL,
-    scheduled_at REAL, session_id TEXT);
-"""
-
-_SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 _PRAGMAS: Final = (
     "PRAGMA locking_mode=EXCLUSIVE",
@@ -96,9 +80,7 @@ class Store:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version == 0 and tables == 0:
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
-            )
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"The file {self._path} is not a store of this emulator (version {version}, expected "
@@ -138,7 +120,7 @@ class Store:
         self.commit()
         with self._answering("written"), self._transaction():
             self._db.execute("DELETE FROM entity WHERE id = ?", (queue,))
-            self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", _id_range(queue))
+            self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", id_range(queue))
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         with self._answering("written"):
@@ -146,11 +128,11 @@ class Store:
 
     def messages(self, queue: int, *, dead: bool) -> Iterator[StoredMessage]:
         """The messages of a queue or of its dead-letter queue, by sequence number."""
-        first, last = _id_range(queue)
+        first, last = id_range(queue)
         statement = "SELECT * FROM message WHERE id BETWEEN ? AND ? AND dead = ? ORDER BY id"
         with self._answering("read"):
             for row in self._db.execute(statement, (first, last, dead)):
-                yield _message(row, row[0] - first)
+                yield from_row(row, row[0] - first)
 
     def shelf(self, queue: int, *, dead: bool) -> "QueueShelf":
         """The place of a queue, or of its dead-letter queue."""
@@ -182,7 +164,7 @@ class Store:
 
     def _flush(self) -> None:
         pending = self._pending.items()
-        self._db.executemany(_SAVE, (_row(key, *kept) for key, kept in pending if kept is not None))
+        self._db.executemany(SAVE, (to_row(key, *kept) for key, kept in pending if kept is not None))
         self._db.executemany(
             "DELETE FROM message WHERE id = ?", [(key,) for key, kept in pending if kept is None]
         )
@@ -210,7 +192,7 @@ class QueueShelf:
         dead: bool,
     ) -> None:
         self._queue = queue
-        self._base = _id_range(queue)[0]
+        self._base = id_range(queue)[0]
         self._dead = dead
         self._pending = pending
         self._next_numbers = next_numbers
@@ -228,52 +210,3 @@ class QueueShelf:
     def issue(self, next_number: int) -> None:
         """Note the sequence number that the next message of the queue will get."""
         self._next_numbers[self._queue] = next_number
-
-
-def _id_range(queue: int) -> tuple[int, int]:
-    """Rows of one queue lie together, in the order of their sequence numbers."""
-    return queue << _NUMBER_BITS, (queue + 1 << _NUMBER_BITS) - 1
-
-
-def _row(key: int, dead: bool, message: StoredMessage) -> tuple[object, ...]:
-    content = message.content
-    return (
-        key,
-        dead,
-        message.enqueued_at,
-        message.delivery_count,
-        message.state,
-        message.expires_at,
-        json.dumps(dict(message.dead_letter)) if message.dead_letter else "{}",
-        content.properties,
-        content.application,
-        content.body,
-        content.annotations,
-        content.message_id,
-        content.ttl,
-        content.durable,
-        content.priority,
-        content.scheduled_at,
-        content.session_id,
-    )
-
-
-def _message(row: tuple[Any, ...], number: int) -> StoredMessage:
-    enqueued_at, delivery_count, state, expires_at, dead_letter = row[2:7]
-    properties, application, body, annotations, message_id, ttl, durable, priority, scheduled_at, session = (
-        row[7:]
-    )
-    content = Content(
-        properties,
-        application,
-        body,
-        annotations,
-        message_id,
-        ttl,
-        bool(durable),
-        priority,
-        scheduled_at,
-        session,
-    )
-    noted = json.loads(dead_letter)
-    return StoredMessage(number, content, enqueued_at, delivery_count, State(state), expires_at, noted)

@@ -54,6 +54,7 @@ class Upkeep:
         self._locks = Locks()
         self._next_number = 1
         self._due = inf
+        self._news = False
         self._retired = False
         self._subscribers: list[Callable[[], None]] = []
 
@@ -71,13 +72,12 @@ class Upkeep:
     def admit(self, messages: Sequence[StoredMessage]) -> None:
         """Take in messages as they are, under the numbers they have: the dead letters of a queue."""
         self._stock.add(messages)
-        self._announce()
+        self._news = True
 
     def _accept(self, contents: Sequence[Content], now: float) -> None:
         """Take in new messages under new numbers."""
         first = self._next_number
-        messages = [self._stored(number, content, now) for number, content in enumerate(contents, first)]
-        self._enter(messages)
+        self._enter([self._stored(number, content, now) for number, content in enumerate(contents, first)])
 
     def _stored(self, number: int, content: Content, now: float) -> StoredMessage:
         if content.scheduled_at is not None and content.scheduled_at > now:
@@ -102,7 +102,7 @@ class Upkeep:
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called, in this thread, whenever messages may have become available.
 
-        It may use the entity it is subscribed to.
+        It may use any entity.
         """
         self._subscribers.append(callback)
 
@@ -111,9 +111,17 @@ class Upkeep:
         if callback in self._subscribers:
             self._subscribers.remove(callback)
 
-    def _announce(self) -> None:
-        for callback in tuple(self._subscribers):
-            callback()
+    def announce(self) -> None:
+        """Call the subscribers, here and of the dead-letter queue, if messages may have become available.
+
+        Done at the end of an operation, when everything is in its place again.
+        """
+        if self._news:
+            self._news = False
+            for callback in tuple(self._subscribers):
+                callback()
+        if self._dead_letter is not None:
+            self._dead_letter.announce()
 
     def retire(self) -> None:
         """The entity was deleted: from now on every operation raises ``amqp:not-found``."""
@@ -144,13 +152,12 @@ class Upkeep:
     def _sweep(self, now: float) -> None:
         if self._retired:
             raise entity_not_found(self.name)
-        self._due = inf  # a subscriber that is called meanwhile must not sweep again
         for message in self._stock.pop_scheduled(now):
             self._activate(message, now)
         self._fail(self._locks.lapse(now), now)
         self._age(self._stock.pop_expired(now))
         self._due = min(self._stock.next_due(), self._locks.first())
-        self._announce()
+        self.announce()
 
     def _activate(self, message: StoredMessage, now: float) -> None:
         """A scheduled message enters anew, under a new number, as the service does it."""
@@ -183,6 +190,7 @@ class Upkeep:
             messages = [message for message in messages if not _is_past(message, now)]
             self._age(aged)
         self._stock.give_back(messages)
+        self._news = True
 
     def _age(self, messages: list[StoredMessage]) -> None:
         """The time to live of these messages, none of them locked, has ended."""

@@ -43,11 +43,11 @@ def _inbound(session: "Session", attach: Attach) -> InboundLink:
         request = RequestInbound(session, attach, address)
         request.confirm(attach._replace(initial_delivery_count=None))
         return request
+    queue = session.connection.broker.namespace.queue(address.entity)
     if address.is_dead_letter:
         raise EntityError(
             NOT_ALLOWED, f"Messages cannot be sent to the dead-letter queue {address.entity!r}."
         )
-    queue = session.connection.broker.namespace.queue(address.entity)
     limit = queue.settings.max_message_size
     sends = EntityInbound(session, attach, queue, limit + _ENVELOPE)
     properties = {**(attach.properties or {}), _BATCH_SIZE: ULong(limit)}

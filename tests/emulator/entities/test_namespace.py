@@ -48,6 +48,7 @@ def test_creating_a_queue_again_keeps_its_messages_and_takes_the_settings() -> N
     queue.send([Content()])
     assert namespace.create_queue("Q", QueueSettings(lock_duration=5)) is queue
     assert queue.settings.lock_duration == 5
+    assert namespace.queue("q/$deadletterqueue").settings.lock_duration == 5
     assert queue.size == 1
     assert namespace.names() == ["q"]
 

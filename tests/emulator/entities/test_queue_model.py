@@ -152,7 +152,7 @@ class Reference:
             each.token = None
 
 
-seconds = st.sampled_from([0.0, 1.0, 7.0, 20.0, 29.5, 30.0, 45.0])
+seconds = st.sampled_from([0.0, 1.0, 7.0, 10.0, 20.0, 29.5, 30.0, 45.0])
 kinds = st.sampled_from(["complete", "abandon", "abandon", "defer", "dead_letter", "release", "renew"])
 picks = st.lists(st.integers(0, 50), max_size=4)
 rarely = st.sampled_from([False, False, False, False, True])

@@ -22,6 +22,11 @@ def abandon_all(queue: Queue) -> None:
     queue.abandon([each.token for each in queue.receive(99, lock=True) if each.token])
 
 
+def rows(namespace: Namespace) -> int:
+    assert namespace._store is not None
+    return int(namespace._store._db.execute("SELECT count(*) FROM message").fetchone()[0])
+
+
 def kill(namespace: Namespace) -> None:
     """Leave the file as a killed process would: nothing written, the lock on it gone."""
     assert namespace._store is not None
@@ -127,6 +132,8 @@ def test_a_deleted_queue_stays_deleted_and_leaves_no_message(path: Path) -> None
     namespace.commit()
     namespace.queue("first").send([Content()])
     namespace.delete_queue("first")
+    namespace.commit()
+    assert rows(namespace) == 1
     kill(namespace)
     again = Namespace(path=path)
     assert again.names() == ["second"]
@@ -165,6 +172,25 @@ def test_a_full_disk_loses_nothing_once_there_is_room(path: Path) -> None:
     again = Namespace(path=path)
     assert [each.sequence_number for each in again.queue("q").peek(0, 9)] == [2, 3, 4, 5]
     again.close()
+
+
+def test_a_commit_that_failed_half_way_has_written_nothing(path: Path) -> None:
+    namespace = Namespace(path=path)
+    assert namespace._store is not None
+    database = namespace._store._db
+    database.execute(
+        "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.message WHEN NEW.message_id = 'second' "
+        "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    )
+    namespace.create_queue("q").send([Content(message_id="first"), Content(message_id="second")])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="not this one"):
+            namespace.commit()
+        assert rows(namespace) == 0
+    database.execute("DROP TRIGGER refuse")
+    namespace.commit()
+    assert rows(namespace) == 2
+    namespace.close()
 
 
 def test_a_second_emulator_cannot_open_the_same_file(path: Path) -> None:

@@ -2,13 +2,24 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus import (
+    ServiceBusClient,
+    ServiceBusMessage,
+    ServiceBusReceivedMessage,
+    ServiceBusReceiver,
+    ServiceBusSender,
+)
 from azure.servicebus.exceptions import MessageLockLostError, MessageNotFoundError, ServiceBusError
 
 Depth = Callable[..., dict[str, int]]
 PassTime = Callable[[float], None]
+
+
+def _tokens(*messages: ServiceBusReceivedMessage) -> Any:
+    return [message.lock_token for message in messages]
 
 
 @pytest.fixture
@@ -122,7 +133,7 @@ def test_many_locks_are_renewed_in_one_request(
     send(*"abcdefgh")
     messages = orders_receiver.receive_messages(8, 5)
     pass_time(50)
-    response = orders_receiver._renew_locks(*[message.lock_token for message in messages])
+    response = orders_receiver._renew_locks(*_tokens(*messages))
     assert len(response[b"expirations"]) == 8
     pass_time(50)
     assert depth() == {"locked": 8}
@@ -146,7 +157,7 @@ def test_many_messages_are_settled_in_one_request(
 ) -> None:
     send("a", "b", "c")
     messages = orders_receiver.receive_messages(3, 5)
-    orders_receiver._settle_message_via_mgmt_link(status, [message.lock_token for message in messages])
+    orders_receiver._settle_message_via_mgmt_link(status, _tokens(*messages))
     assert depth() == left
 
 
@@ -158,11 +169,11 @@ def test_one_lost_lock_refuses_the_whole_request(
     pass_time(61)
     send("b", "c")
     messages = orders_receiver.receive_messages(3, 5)
-    tokens = [message.lock_token for message in messages]
+    tokens = _tokens(*messages)
     with pytest.raises(MessageLockLostError):
-        orders_receiver._settle_message_via_mgmt_link("completed", [*tokens, late.lock_token])
+        orders_receiver._settle_message_via_mgmt_link("completed", [*tokens, *_tokens(late)])
     with pytest.raises(MessageLockLostError):
-        orders_receiver._renew_locks(*tokens, late.lock_token)
+        orders_receiver._renew_locks(*tokens, *_tokens(late))
     assert depth() == {"locked": 3}
     orders_receiver._settle_message_via_mgmt_link("completed", tokens)
     assert depth() == {}
@@ -175,7 +186,7 @@ def test_dead_lettering_by_token_carries_the_reason(
     (message,) = orders_receiver.receive_messages(1, 5)
     orders_receiver._settle_message_via_mgmt_link(
         "suspended",
-        [message.lock_token],
+        _tokens(message),
         {"deadletter-reason": "why", "deadletter-description": "because"},
     )
     (dead,) = dead_receiver.receive_messages(1, 5)
@@ -188,8 +199,9 @@ def test_a_range_of_deliveries_is_settled_with_one_frame(
     send(*"abcdefgh")
     messages = orders_receiver.receive_messages(8, 5)
     numbers = [message._delivery_id for message in messages]
-    tag = next(iter(orders_receiver._handler._link._received_delivery_tags))
-    orders_receiver._handler.settle_messages((numbers[0], numbers[-1]), tag, "accepted", await_outcome=True)
+    handler: Any = orders_receiver._handler
+    tag = next(iter(handler._link._received_delivery_tags))
+    handler.settle_messages((numbers[0], numbers[-1]), tag, "accepted", await_outcome=True)
     assert depth() == {}
 
 
@@ -198,7 +210,7 @@ def test_messages_of_every_kind_are_peeked_without_a_lock(
 ) -> None:
     send("a", "b", "c")
     deferred, _ = orders_receiver.receive_messages(2, 5)
-    orders_receiver._settle_message_via_mgmt_link("defered", [deferred.lock_token])
+    orders_receiver._settle_message_via_mgmt_link("defered", _tokens(deferred))
     peeked = orders_receiver.peek_messages(10, sequence_number=1)
     assert [(str(message), message.state) for message in peeked] == [("a", 1), ("b", 0), ("c", 0)]
     assert depth() == {"active": 1, "locked": 1, "deferred": 1}
@@ -213,7 +225,7 @@ def test_another_receiver_may_settle_by_token(
     send("x")
     (message,) = orders_receiver.receive_messages(1, 5)
     with client.get_queue_receiver("orders") as other:
-        other._settle_message_via_mgmt_link("completed", [message.lock_token])
+        other._settle_message_via_mgmt_link("completed", _tokens(message))
     assert depth() == {}
 
 
@@ -230,7 +242,7 @@ def test_an_unknown_operation_or_a_malformed_request_is_refused(orders_receiver:
         (b"com.microsoft:schedule-message", {"messages": [{"message": "text"}]}),
         (b"com.microsoft:cancel-scheduled-message", {"sequence-numbers": ["one"]}),
     ]:
-        status = orders_receiver._mgmt_request_response(operation, body, callback=status_of)
+        status: Any = orders_receiver._mgmt_request_response(operation, body, callback=status_of)
         assert status == (501 if b"unheard" in operation else 400)
 
 
@@ -239,7 +251,7 @@ def test_settling_twice_is_refused(
 ) -> None:
     send("x")
     (message,) = orders_receiver.receive_messages(1, 5)
-    orders_receiver._settle_message_via_mgmt_link("completed", [message.lock_token])
+    orders_receiver._settle_message_via_mgmt_link("completed", _tokens(message))
     with pytest.raises(ServiceBusError):
-        orders_receiver._settle_message_via_mgmt_link("completed", [message.lock_token])
+        orders_receiver._settle_message_via_mgmt_link("completed", _tokens(message))
     assert depth() == {}

@@ -1,0 +1,76 @@
+"""The tables of the store, and a message as a row of them."""
+
+import json
+from typing import Any, Final
+
+from .message import Content, State, StoredMessage
+
+_NUMBER_BITS: Final = 40
+
+SCHEMA: Final = """
+CREATE TABLE entity (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL,
+    settings TEXT NOT NULL, next_number INTEGER NOT NULL);
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY, dead INTEGER NOT NULL,
+    enqueued_at REAL NOT NULL, delivery_count INTEGER NOT NULL, state INTEGER NOT NULL,
+    expires_at REAL, dead_letter TEXT NOT NULL,
+    properties BLOB NOT NULL, application BLOB NOT NULL, body BLOB NOT NULL, annotations BLOB NOT NULL,
+    message_id TEXT NOT NULL, ttl REAL, durable INTEGER NOT NULL, priority INTEGER NOT NULL,
+    scheduled_at REAL, session_id TEXT);
+"""
+"""``message.id`` is as :func:`id_range` says; ``dead``: in the dead-letter queue."""
+
+SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+"""Writes a message, new or changed."""
+
+
+def id_range(queue: int) -> tuple[int, int]:
+    """The first and last row id of a queue: its rows lie together, in the order of sequence numbers."""
+    return queue << _NUMBER_BITS, (queue + 1 << _NUMBER_BITS) - 1
+
+
+def to_row(key: int, dead: bool, message: StoredMessage) -> tuple[object, ...]:
+    """The values of :data:`SAVE` for a message."""
+    content = message.content
+    return (
+        key,
+        dead,
+        message.enqueued_at,
+        message.delivery_count,
+        message.state,
+        message.expires_at,
+        json.dumps(dict(message.dead_letter)) if message.dead_letter else "{}",
+        content.properties,
+        content.application,
+        content.body,
+        content.annotations,
+        content.message_id,
+        content.ttl,
+        content.durable,
+        content.priority,
+        content.scheduled_at,
+        content.session_id,
+    )
+
+
+def from_row(row: tuple[Any, ...], number: int) -> StoredMessage:
+    """The message of a whole row, under its sequence number."""
+    enqueued_at, delivery_count, state, expires_at, dead_letter = row[2:7]
+    properties, application, body, annotations, message_id, ttl, durable, priority, scheduled_at, session = (
+        row[7:]
+    )
+    content = Content(
+        properties,
+        application,
+        body,
+        annotations,
+        message_id,
+        ttl,
+        bool(durable),
+        priority,
+        scheduled_at,
+        session,
+    )
+    noted = json.loads(dead_letter)
+    return StoredMessage(number, content, enqueued_at, delivery_count, State(state), expires_at, noted)
