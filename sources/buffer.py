@@ -31,14 +31,17 @@ class Buffer:
             self._messages += granted
             return granted
 
-    def put(self, batch: MicroBatch | None, granted: int) -> None:
-        """Queue what a reservation brought, perhaps nothing, and give back the rest of it."""
+    def arrived(self, granted: int, messages: int, size: int) -> None:
+        """Turn a reservation into what it brought, perhaps nothing; the rest of it is given back."""
         with self._changed:
-            self._messages -= granted
-            if batch is not None:
-                self._messages += len(batch.envelopes)
-                self._bytes += batch.size
-                self._batches.append(batch)
+            self._messages += messages - granted
+            self._bytes += size
+            self._changed.notify_all()
+
+    def put(self, batch: MicroBatch) -> None:
+        """Queue messages that have arrived."""
+        with self._changed:
+            self._batches.append(batch)
             self._changed.notify_all()
 
     def take(self, timeout: float) -> MicroBatch | None:

@@ -11,14 +11,14 @@ import threading
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
 
 from ..model.counters import counters
 from ..model.envelope import Envelope, MicroBatch
-from ..model.errors import BridgeError
+from ..model.errors import BridgeError, SinkUnavailable
 from ..model.failpoints import reach
-from ..model.verdict import Disposition
+from ..model.verdict import Disposition, Outcome
+from .address import Address
 from .buffer import Buffer
 from .config import ServiceBusSource
 from .connect import explain, open_client, open_receiver
@@ -58,6 +58,7 @@ class Link(threading.Thread):
         self._shared = shared
         self._handed: queue.SimpleQueue[tuple[Disposition, ...]] = queue.SimpleQueue()
         self._settler = Settler(shared.source, shared.entity, self._drop)
+        self._dead_letters = Address.parse(shared.entity).dead_letters
         self._idle = threading.Event()
         self.ready = threading.Event()
         self.error: BridgeError | None = None
@@ -82,7 +83,7 @@ class Link(threading.Thread):
         while not self._done():
             try:
                 self._connect_and_serve()
-            except (AzureError, OSError, BridgeError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - a thread that dies in silence would end the stream
                 told = explain(error, self._shared.source, self._shared.entity)
                 _log.debug("link of %s broke", self._shared.entity, exc_info=error)
                 if not self.ready.is_set():
@@ -135,31 +136,48 @@ class Link(threading.Thread):
             return
 
     def _receive(self, receiver: ServiceBusReceiver, granted: int) -> None:
-        batch = None
+        wait = _SHORT_WAIT if self._settler.held else self._shared.source.wait
+        envelopes: tuple[Envelope, ...] = ()
         try:
-            wait = _SHORT_WAIT if self._settler.held else self._shared.source.wait
             messages = receiver.receive_messages(granted, max_wait_time=wait)
-            batch = self._take_in(messages) if messages else None
+            envelopes = self._take_over(messages)
         finally:
-            self._shared.buffer.put(batch, granted)
+            size = sum(len(envelope.body) for envelope in envelopes)
+            self._shared.buffer.arrived(granted, len(envelopes), size)
+        if envelopes:
+            self._write_down(envelopes)
+            self._count(envelopes, size)
+            reach("received")
+            self._shared.buffer.put(MicroBatch(self._shared.entity, envelopes))
 
-    def _take_in(self, messages: Sequence[ServiceBusReceivedMessage]) -> MicroBatch | None:
+    def _take_over(self, messages: Sequence[ServiceBusReceivedMessage]) -> tuple[Envelope, ...]:
+        """Reduce messages to envelopes, held from now on."""
         shared, now = self._shared, now_us()
         pairs = [(to_envelope(message, shared.entity, now), message) for message in messages]
         pairs = [pair for pair in pairs if not shared.progress.left(pair[0].sequence_number)]
-        if not pairs:
-            return None
-        envelopes = tuple(envelope for envelope, _ in pairs)
         self._settler.hold(pairs)
-        shared.progress.received(len(envelopes))
-        if shared.journal is not None:
-            shared.journal.write("received", shared.entity, _keys(envelopes))
+        shared.progress.received(len(pairs))
+        return tuple(envelope for envelope, _ in pairs)
+
+    @staticmethod
+    def _count(envelopes: Sequence[Envelope], size: int) -> None:
         counters.add("received", len(envelopes))
         counters.add("redelivered", sum(envelope.delivery_count > 0 for envelope in envelopes))
-        batch = MicroBatch(shared.entity, envelopes)
-        counters.add("received_bytes", batch.size)
-        reach("received")
-        return batch
+        counters.add("received_bytes", size)
+
+    def _write_down(self, envelopes: Sequence[Envelope]) -> None:
+        """Enter messages in the journal; if that fails, give them back untouched."""
+        journal = self._shared.journal
+        if journal is None:
+            return
+        keys = [(envelope.sequence_number, envelope.enqueued_at) for envelope in envelopes]
+        try:
+            journal.write("received", self._shared.entity, keys)
+        except OSError as error:
+            self._settler.give_back([envelope.lock_token for envelope in envelopes])
+            raise SinkUnavailable(
+                f"the journal cannot be written: {error}; receiving waits for it"
+            ) from error
 
     def _settle_handed(self) -> None:
         while True:
@@ -169,7 +187,17 @@ class Link(threading.Thread):
                 if self._settler.settle_pending():
                     self._idle.set()
                 return
+            if self._dead_letters:
+                dispositions = self._without_rejected(dispositions)
             self._settler.take(dispositions)
+
+    def _without_rejected(self, dispositions: tuple[Disposition, ...]) -> tuple[Disposition, ...]:
+        """Leave rejected dead letters where they are, locked until their lock lapses."""
+        rejected = [item for item in dispositions if item.verdict.outcome is Outcome.REJECTED]
+        for item in rejected:
+            self._shared.progress.leave(item.sequence_number)
+        self._settler.forget([item.lock_token for item in rejected])
+        return tuple(item for item in dispositions if item.verdict.outcome is not Outcome.REJECTED)
 
     def _drop(self, held: Sequence[Held], settled: bool) -> None:
         """Take messages out of the count, whatever became of them."""
@@ -180,7 +208,3 @@ class Link(threading.Thread):
             )
         shared.progress.dropped(len(held))
         shared.buffer.ended(len(held), sum(item.size for item in held))
-
-
-def _keys(envelopes: Sequence[Envelope]) -> list[tuple[int, int]]:
-    return [(envelope.sequence_number, envelope.enqueued_at) for envelope in envelopes]

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
-from azure.servicebus.exceptions import MessageLockLostError
+from azure.servicebus.exceptions import MessageLockLostError, MessageNotFoundError
 
 _log = logging.getLogger(__name__)
 
@@ -77,58 +77,64 @@ class RangeSettlement:
     needs_message = False
 
     def __init__(self, receiver: ServiceBusReceiver) -> None:
-        self._receiver: Any = receiver
+        self._receiver = receiver
 
     @staticmethod
     def available(receiver: ServiceBusReceiver) -> bool:
         """Tell whether this SDK can wait for the outcome of a range."""
-        settle = getattr(getattr(receiver, "_handler", None), "settle_messages", None)
-        link = getattr(getattr(receiver, "_handler", None), "_link", None)
-        return (
-            settle is not None
-            and isinstance(getattr(link, "_received_delivery_tags", None), set)
-            and "await_outcome" in inspect.getsource(settle)
-        )
+        return _can_wait(getattr(receiver, "_handler", None))
 
     def complete(self, held: Sequence[Held]) -> list[Held]:
         """Complete runs of consecutive deliveries."""
-        handler = self._receiver._handler  # noqa: SLF001 - see the module's first paragraph
-        left = [item for item in held if item.delivery is None or item.delivery[2] is not handler]
-        mine = [item for item in held if item.delivery is not None and item.delivery[2] is handler]
-        for run in _runs(mine):
-            if not self._settle_run(handler, run):
-                left.extend(run)
-        return left
+        return settle_on_link(self._receiver, held, "accepted", wait=True)
 
     def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
         """Leave dead-lettering to the next way."""
         del reason, description
         return list(held)
 
-    def release(self, held: Sequence[Held]) -> None:
-        """Give messages back without raising their delivery count, as far as the link still can."""
-        handler = self._receiver._handler  # noqa: SLF001
-        for run in _runs(item for item in held if item.delivery is not None and item.delivery[2] is handler):
-            self._settle_run(handler, run, "released")
 
-    def _settle_run(self, handler: Any, run: Sequence[Held], outcome: str = "accepted") -> bool:
+def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: bool) -> list[Held]:
+    """Settle deliveries of the receiver's present link, runs of them in a frame each.
+
+    Args:
+        receiver: The SDK's receiver.
+        held: Deliveries of any link; those of another are left.
+        outcome: ``accepted``, or ``released``: back to its place, the delivery count unchanged.
+        wait: Wait for the broker to confirm; else it is told and not asked.
+
+    Returns:
+        What is not known to be settled.
+    """
+    handler: Any = getattr(receiver, "_handler", None)
+    mine = [item for item in held if item.delivery is not None and item.delivery[2] is handler]
+    left = [item for item in held if item.delivery is None or item.delivery[2] is not handler]
+    waiting = {"await_outcome": True, "outcome_timeout": 30} if wait and _can_wait(handler) else {}
+    for run in _runs(mine):
         deliveries = [item.delivery for item in run if item.delivery is not None]
         first, last = deliveries[0], deliveries[-1]
         try:
-            handler.settle_messages(
-                (first[0], last[0]), last[1], outcome, await_outcome=True, outcome_timeout=30
-            )
+            handler.settle_messages((first[0], last[0]), last[1], outcome, **waiting)
+            tags = handler._link._received_delivery_tags  # noqa: SLF001 - else the SDK keeps them for ever
+            tags.difference_update(delivery[1] for delivery in deliveries)
         except Exception as error:  # noqa: BLE001 - the SDK's inner AMQP errors share no public base
             _log.debug("settling deliveries %s to %s on the link failed: %r", first[0], last[0], error)
-            return False
-        handler._link._received_delivery_tags.difference_update(  # noqa: SLF001 - else the SDK keeps them for ever
-            delivery[1] for delivery in deliveries
-        )
-        return True
+            left.extend(run)
+    return left
+
+
+def _can_wait(handler: Any) -> bool:
+    settle = getattr(handler, "settle_messages", None)
+    tags = getattr(getattr(handler, "_link", None), "_received_delivery_tags", None)
+    return settle is not None and isinstance(tags, set) and "await_outcome" in inspect.getsource(settle)
 
 
 class ManagementSettlement:
-    """One management request with many lock tokens; works from any link and process."""
+    """One management request with many lock tokens; works from any link and process.
+
+    The receiving link is told too, without waiting: the broker and the SDK
+    keep what they know of a delivery until its link settles it.
+    """
 
     name = "management"
     needs_message = False
@@ -158,7 +164,9 @@ class ManagementSettlement:
             tokens = [uuid.UUID(bytes=item.token) for item in part]
             self._receiver._settle_message_via_mgmt_link(status, tokens, details)  # noqa: SLF001
 
-        return in_halves(held, request)
+        lost = in_halves(held, request)
+        settle_on_link(self._receiver, held, "accepted", wait=False)
+        return lost
 
 
 class PublicSettlement:
@@ -213,7 +221,7 @@ def in_halves(held: Sequence[Held], request: Callable[[Sequence[Held]], object])
         part = todo.pop()
         try:
             request(part)
-        except MessageLockLostError:
+        except (MessageLockLostError, MessageNotFoundError):
             if len(part) == 1:
                 lost.extend(part)
             else:

@@ -23,6 +23,7 @@ from .settlement import (
     RangeSettlement,
     Settlement,
     in_halves,
+    settle_on_link,
 )
 
 _log = logging.getLogger(__name__)
@@ -117,13 +118,18 @@ class Settler:
         return True
 
     def let_go(self) -> None:
-        """Give back what is held and will not be settled, without raising its delivery count if possible."""
-        held = list(self._held.values())
-        for way in self._ways:
-            release = getattr(way, "release", None)
-            if release is not None and held:
-                release(held)
+        """Give back everything that is held and will not be settled."""
+        self.give_back(list(self._held))
+
+    def give_back(self, tokens: Sequence[bytes | None]) -> None:
+        """Give messages back without raising their delivery count, as far as the SDK can."""
+        held = [self._held[token] for token in tokens if token in self._held]
+        settle_on_link(self._receiver, held, "released", wait=True)
         self._leave(held, settled=False)
+
+    def forget(self, tokens: Sequence[bytes | None]) -> None:
+        """Hold messages no longer; their locks lapse."""
+        self._leave([self._held[token] for token in tokens if token in self._held], settled=False)
 
     def renew_due(self, renew_for: float) -> None:
         """Renew locks that have used up half of their time, many in a request.

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusClient
@@ -17,7 +18,9 @@ from cdsbridge.model.errors import NotPermitted, ServiceUnreachable
 from cdsbridge.model.verdict import Disposition, DispositionBatch, Outcome, Reason, Verdict
 from cdsbridge.sources import Ending, ServiceBusSource
 from cdsbridge.sources.intake import Intake, Reading, reading_from
-from cdsbridge.sources.journal import read_journal
+from cdsbridge.sources.journal import Journal, read_journal
+
+pytestmark = pytest.mark.sdk
 
 SourceOf = Callable[..., ServiceBusSource]
 MakeQueue = Callable[..., str]
@@ -255,3 +258,54 @@ def test_a_host_that_does_not_answer_is_unreachable() -> None:
 
 def _reading(source: ServiceBusSource):  # type: ignore[no-untyped-def]
     return reading_from(Reading(source, Ending.never(), None))
+
+
+def test_a_journal_that_cannot_be_written_holds_the_receiving_and_burns_no_delivery(
+    bus: RunningBroker,
+    make_queue: MakeQueue,
+    send: Send,
+    source_of: SourceOf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = make_queue(lock_duration=300.0)
+    send(queue, 5)
+    failed = threading.Event()
+    write = Journal.write
+
+    def fail_once(self: Journal, *entry: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(28, "No space left on device")
+        write(self, *entry)
+
+    monkeypatch.setattr(Journal, "write", fail_once)
+    with reading_from(Reading(source_of(queue), Ending.never(), str(tmp_path))) as intake:
+        assert failed.wait(30)
+        envelopes = take(intake, 5)
+        assert {envelope.delivery_count for envelope in envelopes} == {0}
+        assert intake.in_flight >= 5
+        intake.settle(dispositions(MicroBatch(queue, tuple(envelopes))))
+        wait_until(lambda: counters.read()["settled"] == 5)
+    assert depth(bus, queue)["active"] == 0
+
+
+def test_a_dead_letter_that_is_rejected_again_stays(
+    bus: RunningBroker, client: ServiceBusClient, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    queue = make_queue(lock_duration=1.0)
+    send(queue, 4)
+    with client.get_queue_receiver(queue) as receiver:
+        for message in receiver.receive_messages(4, max_wait_time=5):
+            receiver.dead_letter_message(message, reason="first", error_description="a sentence")
+    path = f"{queue}/$DeadLetterQueue"
+    with reading_from(Reading(source_of(path), Ending.at_mark(), None)) as intake:
+        for batch in batches(intake):
+            for envelope in batch.envelopes:
+                bad = envelope.sequence_number == 2
+                verdict = Verdict.rejected(Reason.BAD_VALUE, "again") if bad else COMMITTED
+                intake.settle(dispositions(MicroBatch(path, (envelope,)), verdict))
+    left = bus.call(lambda namespace: namespace.queue(path).peek(1, 10))
+    assert [(message.sequence_number, message.dead_letter["DeadLetterReason"]) for message in left] == [
+        (2, "first")
+    ]

@@ -20,6 +20,7 @@ from cdsbridge.sources.settlement import (
     RangeSettlement,
     Settlement,
     in_halves,
+    settle_on_link,
 )
 from cdsbridge.sources.settler import ways
 
@@ -190,19 +191,31 @@ def test_a_range_leaves_alone_what_another_link_received(
         assert ManagementSettlement(second).complete(held) == []
 
 
-def test_a_release_does_not_raise_the_delivery_count(
+@pytest.mark.parametrize("name", ["range", "management"])
+def test_the_sdk_keeps_nothing_of_what_is_settled(
+    name: str,
     client: ServiceBusClient,
     make_queue: Callable[..., str],
     send: Callable[[str, int], None],
     source_of: Callable[..., ServiceBusSource],
 ) -> None:
     queue = make_queue()
+    send(queue, 10)
+    with client.get_queue_receiver(queue) as receiver:
+        inner: Any = receiver
+        held = hold(receiver, 10)
+        assert way_of(name, receiver, source_of(queue), queue).complete(held) == []
+        assert inner._handler._link._received_delivery_tags == set()
+
+
+def test_a_release_does_not_raise_the_delivery_count(
+    client: ServiceBusClient, make_queue: Callable[..., str], send: Callable[[str, int], None]
+) -> None:
+    queue = make_queue()
     send(queue, 5)
     with client.get_queue_receiver(queue) as receiver:
         held = hold(receiver, 5)
-        way = way_of("range", receiver, source_of(queue), queue)
-        assert isinstance(way, RangeSettlement)
-        way.release(held)
+        assert settle_on_link(receiver, held, "released", wait=True) == []
         again = hold(receiver, 5)
         assert {item.message.delivery_count for item in again if item.message} == {0}
 
