@@ -3,8 +3,9 @@
 import contextlib
 import io
 import os
+import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +27,17 @@ from ..model.errors import ConfigError, NotPermitted, SinkUnavailable
 SCHEMES: Final = ("file", "abfs", "abfss", "adl", "az", "azure", "gs", "https", "s3", "s3a")
 """Schemes of the URLs a store can be opened by, beside plain local paths."""
 
+_CLIENT_OPTIONS: Final = frozenset(
+    {"allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout", "user_agent"}
+)
+_RETRIES: Final = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+_SIGNATURE: Final = re.compile(r"([?&](?:sig|X-(?:Amz|Goog)-(?:Signature|Security-Token))=)[^&\s\"]+")
 _STAGING: Final = "_staging"
 _ORPHAN_AGE: Final = timedelta(days=1)
+
+
+class _Refused(SinkUnavailable):
+    """The store refuses our credential; it may yet be granted."""
 
 
 class Files:
@@ -36,11 +46,13 @@ class Files:
     Args:
         store: Where they lie.
         name: What people know the place by; stands in errors.
+        secrets: Texts that must not stand in errors.
     """
 
-    def __init__(self, store: Any, name: str) -> None:
+    def __init__(self, store: Any, name: str, secrets: Iterable[str] = ()) -> None:
         self._store = store
         self._name = name
+        self._secrets = tuple(filter(None, secrets))
 
     def create(self, path: str, data: bytes) -> bool:
         """Put a file that is not there yet, whole or not at all.
@@ -55,7 +67,7 @@ class Files:
         Raises:
             SinkUnavailable: The store did not take it.
         """
-        with _told(self._name, path):
+        with self._told(path):
             try:
                 self._create(path, data)
             except AlreadyExistsError:
@@ -64,7 +76,7 @@ class Files:
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, or ``None`` if there is no such file."""
-        with _told(self._name, path):
+        with self._told(path):
             try:
                 return bytes(obstore.get(self._store, path).bytes())
             except (NotFoundError, FileNotFoundError):
@@ -73,19 +85,19 @@ class Files:
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[pa.NativeFile]:
         """Lend a seekable reader of a file, which fetches only what is read."""
-        with _told(self._name, path):
+        with self._told(path):
             yield pa.PythonFile(_Ranges(self._store, path), mode="r")
 
     def walk(self, folder: str, ending: str = "") -> Iterator[str]:
         """Yield the paths of the files anywhere below a folder, in the order of their names."""
-        with _told(self._name, folder):
+        with self._told(folder):
             chunks = obstore.list(self._store, folder)
             found = [entry["path"] for chunk in chunks for entry in chunk]
         return iter(sorted(path for path in found if path.endswith(ending)))
 
     def folders(self) -> list[str]:
         """Return the names of the folders right below the root, sorted."""
-        with _told(self._name, ""):
+        with self._told(""):
             return sorted(obstore.list_with_delimiter(self._store)["common_prefixes"])
 
     def greet(self) -> None:
@@ -96,15 +108,28 @@ class Files:
             SinkUnavailable: The store is away.
         """
         try:
-            with _told(self._name, ""):
+            with self._told(""):
                 obstore.list_with_delimiter(self._store)
-        except SinkUnavailable as error:
-            if isinstance(error.__cause__, PermissionDeniedError | UnauthenticatedError | PermissionError):
-                raise NotPermitted(str(error)) from error.__cause__
-            raise
+        except _Refused as error:
+            raise NotPermitted(str(error)) from None
 
     def _create(self, path: str, data: bytes) -> None:
         obstore.put(self._store, path, data, mode="create", use_multipart=False)
+
+    @contextlib.contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        """Turn what a store raises into :class:`SinkUnavailable` with the place in it."""
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            for secret in self._secrets:
+                reason = reason.replace(secret, "***")
+            reason = _SIGNATURE.sub(r"\1***", reason)
+            refused = isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError)
+            kind = _Refused if refused else SinkUnavailable
+            # the store's own error may quote a signed URL, so it is not chained
+            raise kind(f"{self._name}: {path or 'the root'}: {reason}") from None
 
 
 class LocalFiles(Files):
@@ -116,9 +141,10 @@ class LocalFiles(Files):
     """
 
     def __init__(self, root: Path, name: str) -> None:
-        with _told(name, ""):
+        super().__init__(None, name)
+        with self._told(""):
             root.mkdir(parents=True, exist_ok=True)
-            super().__init__(LocalStore(root), name)
+            self._store = LocalStore(root)
         self._root = root
         self._lasting: set[Path] = set()
 
@@ -127,7 +153,7 @@ class LocalFiles(Files):
         super().greet()
         if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
             raise NotPermitted(f"{self._name}: the folder cannot be written to")
-        with _told(self._name, _STAGING):
+        with self._told(_STAGING):
             entries = [entry for chunk in obstore.list(self._store, _STAGING) for entry in chunk]
             old = [e["path"] for e in entries if datetime.now(UTC) - e["last_modified"] > _ORPHAN_AGE]
             obstore.delete(self._store, old)
@@ -204,15 +230,15 @@ def open_files(url: str, options: Mapping[str, str], name: str) -> Files:
     if parts.scheme in {"", "file"}:
         path = unquote(parts.path) if parts.scheme else url
         return LocalFiles(Path(path).expanduser().absolute(), name)
-    retries = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+    client = {key: value for key, value in options.items() if key in _CLIENT_OPTIONS}
+    config = {key: value for key, value in options.items() if key not in client}
     try:
-        store = from_url(url, config=dict(options), retry_config=retries)  # type: ignore[call-overload]
-    except (BaseError, ValueError, TypeError) as error:
+        store = from_url(url, config=config, client_options=client, retry_config=_RETRIES)  # type: ignore[call-overload]
+    except (BaseError, ValueError, TypeError):
         # what the store objects to may quote an option, and an option may be a key
-        raise ConfigError(f"{name}: no store can be opened with this URL and these options") from (
-            None if options else error
-        )
-    return Files(store, name)
+        given = f" and the options {', '.join(sorted(options))}" if options else ""
+        raise ConfigError(f"{name}: no store can be opened with this URL{given}") from None
+    return Files(store, name, options.values())
 
 
 def _flush(path: Path) -> None:
@@ -221,13 +247,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def _told(name: str, path: str) -> Iterator[None]:
-    """Turn what a store raises into :class:`SinkUnavailable` with the place in it."""
-    try:
-        yield
-    except (BaseError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SinkUnavailable(f"{name}: {path or 'the root'}: {reason}") from error

@@ -8,6 +8,7 @@ text of plain digits, exact to all 38.  It has no NaN: a NaN becomes null.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -115,9 +116,11 @@ class SqlWriter:
         self._driver = self._native == "sqlite"
         self._prepared: dict[str, sa.Table] = {}
         self._statements = lru_cache(maxsize=256)(self._make_statements)
-        with self._told(), self._engine.begin() as connection:
-            if not self._tables.fixed_exist(connection):
-                self._tables.create_fixed(connection)
+        try:
+            self._create_fixed()
+        except BaseException:
+            engine.dispose()
+            raise
 
     def describe(self, table: str) -> TableSchema | None:
         """Return the columns registered for the table."""
@@ -163,6 +166,11 @@ class SqlWriter:
         with self._told():
             self._engine.dispose()
 
+    def _create_fixed(self) -> None:
+        with self._told(), self._engine.begin() as connection:
+            if not self._tables.fixed_exist(connection):
+                self._tables.create_fixed(connection)
+
     def _prepare(self, schema: TableSchema) -> None:
         with self._engine.begin() as connection:
             self._tables.prepare(connection, schema)
@@ -205,5 +213,5 @@ class SqlWriter:
             else:
                 connection.execute(work.statement.clause, chunk)
 
-    def _told(self) -> Any:
+    def _told(self) -> AbstractContextManager[None]:
         return told(self._sink.name, self._sink.secret)

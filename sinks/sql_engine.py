@@ -22,8 +22,10 @@ from ..model.errors import ConfigError, SinkUnavailable
 _OURS: Final = (DataError, IntegrityError, NotSupportedError)
 """Errors that trying again does not mend: they speak of the values, not of the database."""
 
-_SQLITE_SETTINGS: Final = (
-    "PRAGMA busy_timeout = 1000",
+_SQLITE_PATIENCE: Final = "PRAGMA busy_timeout = 1000"
+"""Milliseconds SQLite itself waits for a lock; whoever calls us waits longer and says so."""
+
+_SQLITE_WRITING: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",
@@ -57,7 +59,7 @@ def open_engine(url: str, name: str, *, writing: bool) -> sa.Engine:
         raise ConfigError(f"{name}: no driver can be loaded for this URL ({type(error).__name__})") from None
     if engine.dialect.name == "sqlite":
         _make_folder(engine.url.database, name)
-        sa.event.listen(engine, "connect", _settings)
+        sa.event.listen(engine, "connect", _settings_to_write if writing else _settings_to_read)
         sa.event.listen(engine, "begin", _begin_writing if writing else _begin)
     return engine
 
@@ -91,9 +93,14 @@ def _make_folder(database: str | None, name: str) -> None:
                 raise PermissionError(f"the folder {folder} cannot be written to")
 
 
-def _settings(connection: Any, _record: Any) -> None:
+def _settings_to_read(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for setting in _SQLITE_SETTINGS:
+    connection.execute(_SQLITE_PATIENCE)
+
+
+def _settings_to_write(connection: Any, record: Any) -> None:
+    _settings_to_read(connection, record)
+    for setting in _SQLITE_WRITING:
         connection.execute(setting)
 
 

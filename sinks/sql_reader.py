@@ -1,6 +1,7 @@
 """Reads a SQL database back for the audit."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import pyarrow as pa
@@ -71,5 +72,5 @@ class SqlReader:
             for rows in result.partitions():
                 yield [list(column) for column in zip(*rows, strict=True)]
 
-    def _told(self) -> Any:
+    def _told(self) -> AbstractContextManager[None]:
         return told(self._name, self._secret)

@@ -23,6 +23,10 @@ _FIXED: Final[Mapping[str, tuple[pa.Schema, tuple[str, ...]]]] = {
     quarantine.TABLE: (quarantine.SCHEMA, quarantine.KEY),
 }
 
+_NAME_LIMITS: Final = {"mysql": 64, "mariadb": 64}
+"""Characters of a name, where SQLAlchemy tells only of aliases
+(https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html)."""
+
 
 class SqlTables:
     """The tables under one schema of one database.
@@ -141,7 +145,7 @@ class SqlTables:
 
     def _fitted(self, name: str) -> str:
         """Cut a name to what the database takes; a hash keeps cut names apart."""
-        limit = min(self._dialect.max_identifier_length, 128)
+        limit = _NAME_LIMITS.get(self._dialect.name, min(self._dialect.max_identifier_length, 128))
         if len(name.encode()) <= limit:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -10,8 +10,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from ..model.batch import FlattenedBatch
 from ..model.verdict import DispositionBatch
+from . import coder
 from .base import Sink
 from .commit import Committer, Limits
+
+__all__ = ["CommitTables", "coder"]
 
 
 class CommitTables(beam.PTransform[PCollection[FlattenedBatch], PCollection[DispositionBatch]]):

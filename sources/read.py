@@ -12,10 +12,13 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from ..model.envelope import MicroBatch
+from . import coder
 from .config import ServiceBusSource
 from .ending import Ending
 from .intake import Reading, intake_of
 from .restriction import PollingProvider
+
+__all__ = ["BundleLimits", "ReadFromServiceBus", "coder"]
 
 _POLL: Final = 0.2
 """Seconds between two looks at a stop request."""

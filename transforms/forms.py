@@ -13,6 +13,7 @@ class Form(IntEnum):
 
     ``NOTHING``: only null so far, or an empty list.  ``ODD``: of no form that
     is read in bulk; a message that holds such a value is read by itself.
+    ``LABEL``: of no column, but of the labels beside values.
     """
 
     NOTHING = 0
@@ -28,6 +29,7 @@ class Form(IntEnum):
     OPTION = 10
     OPTIONS = 11
     REFERENCE = 12
+    LABEL = 13
 
 
 OF_KIND: Final[Mapping[Kind, Form]] = {

@@ -74,7 +74,7 @@ class Harvest:
             raise Unfit(self._unfit)
 
     def _created_on(self) -> Numbers:
-        values = [seed.context.OperationCreatedOn for seed in self._pool.seeds]
+        values = [seed.created_on for seed in self._pool.seeds]
         parsed = self._parsed(Form.INSTANT, values, np.arange(len(values)))
         if parsed is None:
             return np.zeros(len(values), np.int64)
@@ -128,10 +128,15 @@ class Harvest:
         """Return the labels of values that are not null, in the cells of the values."""
         cells = layout.cells_of(self._label_codes[labels], self.grid, self._label_rows[labels])
         wanted = ~_nulls(values)[cells]
-        texts = list(map(self._pool.labels.__getitem__, labels[wanted].tolist()))
+        chosen = labels[wanted]
+        texts = list(map(self._pool.labels.__getitem__, chosen.tolist()))
+        parsed = self._parsed(Form.LABEL, texts, self._label_rows[chosen])
+        if parsed is None:
+            return pa.nulls(layout.total, pa.string())
+        found = parsed[0]
         if form == Form.OPTIONS:
-            texts = ["; ".join(part.strip() for part in text.split(";")) for text in texts]
-        return layout.spread(pa.array(texts, pa.string()), cells[wanted])
+            found = pa.array([_tidy(text) for text in found.to_pylist()], pa.string())
+        return layout.spread(found, cells[wanted])
 
     def _put(self, layout: Layout, cells: pa.Array, name: Callable[[str], str]) -> None:
         """Cut cells into the columns of their tables; a column of nulls is left out."""
@@ -155,6 +160,10 @@ class Harvest:
                 column = cells.slice(offset, len(rows))
                 known = ~_nulls(column) & ~self._deletes[rows]
                 self.occurred[rows[known]] = _microseconds(column)[known]
+
+
+def _tidy(labels: str | None) -> str | None:
+    return None if labels is None else "; ".join(part.strip() for part in labels.split(";"))
 
 
 _NONE: Final = np.empty(0, np.int64)

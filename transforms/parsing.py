@@ -7,11 +7,12 @@ does not add up is a :class:`Misfit`; who it was is found by halving.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Raw
 
 from ..tables.columns import TIMESTAMP
 from ..tables.types import ARROW, Kind
@@ -39,19 +40,29 @@ _TWO_SIGNS: Final = (b"--", b"-+", b"+-", b"++")
 _DAY_MS: Final = 24 * _HOUR_MS
 
 
-def parse(form: Form, values: Sequence[Any]) -> Parsed:
+def parse(form: Form, values: Sequence[Raw]) -> Parsed:
     """Return values of one form as arrays of their length, null where they are null.
 
     Raises:
         Misfit: Some value is of another form or cannot be held.
     """
     try:
+        if form is Form.REFERENCE:
+            return _each_once(values)
         return _PARSERS[form](b",".join(values), len(values))
     except (pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Misfit from error
 
 
-def misfits(form: Form, values: Sequence[Any], tries: int = 200) -> list[int]:
+def _each_once(values: Sequence[Raw]) -> Parsed:
+    """Read lookups, most of which come often: users, owners, currencies."""
+    texts = list(map(bytes, values))
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    indexes = pa.array(map(places.__getitem__, texts), pa.int32(), size=len(texts))
+    return tuple(array.take(indexes) for array in _lookups(b",".join(places), len(places)))
+
+
+def misfits(form: Form, values: Sequence[Raw], tries: int = 200) -> list[int]:
     """Return the indexes of the values that make :func:`parse` fail.
 
     Halves the values until single ones fail.  After that many tries it names
@@ -112,9 +123,16 @@ def _offsets(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     return pc.if_else(has, pc.utf8_slice_codeunits(texts, 0, -5), texts), shift
 
 
-def _texts(joined: bytes, count: int) -> Parsed:
+def _labels(joined: bytes, count: int) -> Parsed:
     array = pa.array(_TEXTS.decode(b"[%b]" % joined), pa.string())
-    if len(array) != count or pc.any(pc.starts_with(array, "/Date(")).as_py():
+    if len(array) != count:
+        raise Misfit
+    return (array,)
+
+
+def _texts(joined: bytes, count: int) -> Parsed:
+    (array,) = _labels(joined, count)
+    if pc.any(pc.starts_with(array, "/Date(")).as_py():
         raise Misfit
     return (array,)
 
@@ -224,5 +242,5 @@ _PARSERS: Final[Mapping[Form, Callable[[bytes, int], Parsed]]] = {
     Form.BOOLEAN: _booleans,
     Form.OPTION: _wrapped(OPTION, Kind.CHOICE),
     Form.OPTIONS: _lists,
-    Form.REFERENCE: _lookups,
+    Form.LABEL: _labels,
 }

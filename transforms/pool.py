@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Final
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from ..model.envelope import Envelope
 from .contexts import NO_ID
@@ -18,23 +18,27 @@ from .identity import event_id
 from .messages import MEANINGS, NO_TABLE
 from .rules import FlattenRules
 from .said import Listener, Said
-from .sealed import SealedContext, Unfamiliar, open_context
+from .sealed import Opener, SealedContext, Unfamiliar
 from .slots import Slots
 
 _CUT: Final = "MessageMaxSizeExceeded"
-_GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _INT32: Final = 2**31
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(Struct, gc=False):
     """What is known of a row before its values are read.
+
+    It holds no more than is needed: decoded messages that live on until the
+    end of a batch cost more than decoding them.
 
     Attributes:
         position: Index of its message in the micro-batch.
         table: Number of its table.
         id, op, event, sent: As in the row; ``sent`` is JSON text.
-        context: The message it came from.
+        created_on: OperationCreatedOn, sealed.
+        message, correlation_id, operation_id, user_id, initiating_user_id,
+            organization, depth: As in the row.
     """
 
     position: int
@@ -43,7 +47,14 @@ class Seed:
     op: str
     event: str
     sent: str
-    context: SealedContext
+    created_on: Raw
+    message: str
+    correlation_id: str | None
+    operation_id: str | None
+    user_id: str | None
+    initiating_user_id: str | None
+    organization: str | None
+    depth: int
 
 
 @dataclass(slots=True)
@@ -64,13 +75,22 @@ class Pool:
     values: list[Raw] = field(default_factory=list)
     label_counts: list[int] = field(default_factory=list)
     label_codes: list[int] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
+    labels: list[Raw] = field(default_factory=list)
 
     def add(self, seed: Seed, said: Said, codes: dict[str, int]) -> None:
-        """Add a row whose keys all have numbers."""
+        """Add a row.
+
+        Raises:
+            KeyError: A key has no number; nothing was added.
+        """
+        before = len(self.codes)
+        try:
+            self.codes.extend(map(codes.__getitem__, said.columns))
+        except KeyError:
+            del self.codes[before:]
+            raise
         self.seeds.append(seed)
         self.counts.append(len(said.columns))
-        self.codes.extend(map(codes.__getitem__, said.columns))
         self.values.extend(said.columns.values())
         self.label_counts.append(len(said.labels))
         if said.labels:
@@ -108,7 +128,8 @@ class Gatherer:
     def __init__(self, slots: Slots, rules: FlattenRules) -> None:
         self._slots = slots
         self._rules = rules
-        self._listener = Listener(rules)
+        self._opener = Opener()
+        self._listener = Listener(rules, self._opener)
         self._taken: dict[tuple[str, str], bool] = {}
 
     def add(self, pool: Pool, position: int, envelope: Envelope) -> str | None:
@@ -118,30 +139,49 @@ class Gatherer:
             Unfamiliar: The message must be read thoroughly; nothing was added.
         """
         context = self._open(envelope)
-        meaning = MEANINGS.get(context.MessageName)
-        table = context.PrimaryEntityName.lower()
+        message, table = context.MessageName, context.PrimaryEntityName.lower()
+        meaning = MEANINGS.get(message)
         if meaning is None or meaning.target == "Targets" or table in NO_TABLE:
             raise Unfamiliar
-        if not self._takes(context.MessageName, table):
+        if not self._takes(message, table):
             return None
         primary = context.PrimaryEntityId.lower()
         key, said = self._listener.listen(context, meaning, primary)
-        if _GUID.fullmatch(primary) is None or _GUID.fullmatch(key) is None or key == NO_ID:
+        if key == NO_ID or not _GUID(primary) or not (key == primary or _GUID(key)):
             raise Unfamiliar
-        codes = self._codes(table, said)
+        if 3 * len(said.columns) > self._rules.limits.columns:
+            raise Unfamiliar
+        job_id = context.OperationId.lower()
         event = event_id(
             envelope.body,
-            asynchronous=context.Mode == 1,
-            operation_id=context.OperationId.lower(),
-            step_id=context.OwningExtension.Id.lower(),
-            message=context.MessageName,
-            table=table,
-            id=primary,
+            job_id if context.Mode == 1 else "",
+            context.OwningExtension.Id.lower(),
+            message,
+            table,
+            primary,
         )
+        codes = self._slots.codes(table)
         seed = Seed(
-            position, self._slots.table_number(table), key, meaning.op, event, _listed(said.sent), context
+            position,
+            self._slots.table_number(table),
+            key,
+            meaning.op,
+            event,
+            _listed(said.sent),
+            context.OperationCreatedOn,
+            message,
+            context.CorrelationId or None,
+            job_id or None,
+            context.UserId or None,
+            context.InitiatingUserId or None,
+            context.OrganizationName or None,
+            context.Depth,
         )
-        pool.add(seed, said, codes)
+        try:
+            pool.add(seed, said, codes)
+        except KeyError:
+            self._slots.learn(table, said.columns)
+            pool.add(seed, said, codes)
         return event
 
     def _open(self, envelope: Envelope) -> SealedContext:
@@ -152,7 +192,7 @@ class Gatherer:
             or _CUT in "".join(envelope.properties)
         ):
             raise Unfamiliar
-        context = open_context(body)
+        context = self._opener.context(body)
         if not -_INT32 < context.Depth < _INT32:
             raise Unfamiliar
         return context
@@ -165,14 +205,6 @@ class Gatherer:
             taken = self._rules.messages.takes(message) and self._rules.tables.takes(table)
             self._taken[message, table] = taken
         return taken
-
-    def _codes(self, table: str, said: Said) -> dict[str, int]:
-        if 3 * len(said.columns) > self._rules.limits.columns:
-            raise Unfamiliar
-        codes = self._slots.codes(table)
-        if not said.columns.keys() <= codes.keys():
-            self._slots.learn(table, said.columns)
-        return codes
 
 
 def _listed(keys: list[str]) -> str:

@@ -46,7 +46,6 @@ def _table(harvest: Harvest, table: int, pool: Pool, slots: Slots, batch: MicroB
 
 def _system(seeds: Sequence[Seed], occurred: np.ndarray, batch: MicroBatch) -> dict[str, pa.Array]:
     envelopes = [batch.envelopes[seed.position] for seed in seeds]
-    contexts = [seed.context for seed in seeds]
     count = len(seeds)
     events = [f"{seed.event}-0" for seed in seeds]
     orders = [
@@ -58,18 +57,18 @@ def _system(seeds: Sequence[Seed], occurred: np.ndarray, batch: MicroBatch) -> d
         "IsDelete": [seed.op == "delete" for seed in seeds],
         "_event_id": events,
         "_op": [seed.op for seed in seeds],
-        "_message": [context.MessageName for context in contexts],
+        "_message": [seed.message for seed in seeds],
         "_order": orders,
         "_changed": [seed.sent for seed in seeds],
         "_extra": pa.nulls(count, pa.string()),
         "_truncated": pa.repeat(pa.scalar(False), count),
         "_occurred_at": pa.array(occurred).cast(TIMESTAMP),
-        "_correlation_id": [context.CorrelationId or None for context in contexts],
-        "_operation_id": [context.OperationId.lower() or None for context in contexts],
-        "_user_id": [context.UserId or None for context in contexts],
-        "_initiating_user_id": [context.InitiatingUserId or None for context in contexts],
-        "_organization": [context.OrganizationName or None for context in contexts],
-        "_depth": [context.Depth for context in contexts],
+        "_correlation_id": [seed.correlation_id for seed in seeds],
+        "_operation_id": [seed.operation_id for seed in seeds],
+        "_user_id": [seed.user_id for seed in seeds],
+        "_initiating_user_id": [seed.initiating_user_id for seed in seeds],
+        "_organization": [seed.organization for seed in seeds],
+        "_depth": [seed.depth for seed in seeds],
         "_entity": [envelope.entity for envelope in envelopes],
         "_sequence_number": [envelope.sequence_number for envelope in envelopes],
         "_message_id": [envelope.message_id or None for envelope in envelopes],

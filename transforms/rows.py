@@ -58,15 +58,8 @@ def rows_of(context: Context, envelope: Envelope, types: ColumnTypes, rules: Fla
     if len(drafts) > rules.limits.rows:
         sentence = f"the message has {len(drafts)} rows; the limit is {rules.limits.rows}"
         raise MessageRejected(Reason.TOO_LARGE, sentence)
-    event = event_id(
-        envelope.body,
-        asynchronous=context.asynchronous,
-        operation_id=context.operation_id,
-        step_id=context.step_id,
-        message=context.message,
-        table=context.table,
-        id=context.id,
-    )
+    job_id = context.operation_id if context.asynchronous else ""
+    event = event_id(envelope.body, job_id, context.step_id, context.message, context.table, context.id)
     delivery = _delivery(envelope)
     return Rows(
         event,

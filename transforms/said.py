@@ -1,36 +1,28 @@
 """What a familiar message says about the columns of its row, still sealed."""
 
-from dataclasses import dataclass, field
-
 from msgspec import Raw
 
 from .contexts import NO_ID
 from .messages import Meaning
 from .rules import FlattenRules
-from .sealed import (
-    Pair,
-    SealedContext,
-    SealedRecord,
-    Unfamiliar,
-    open_image,
-    open_record,
-    open_target,
-)
+from .sealed import Opener, Pair, SealedContext, SealedRecord, Unfamiliar
 
 
-@dataclass(slots=True)
 class Said:
     """Columns of one row.
 
     Attributes:
         columns: Key to sealed value.
-        labels: Key to label, of keys in ``columns``.
+        labels: Key to sealed label, of keys in ``columns``.
         sent: Keys that were sent: all but those of post images.
     """
 
-    columns: dict[str, Raw] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-    sent: list[str] = field(default_factory=list)
+    __slots__ = ("columns", "labels", "sent")
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Raw] = {}
+        self.labels: dict[str, Raw] = {}
+        self.sent: list[str] = []
 
     def add(self, record: SealedRecord, limit: int) -> None:
         """Add a record's columns; they replace those of the same key, labels included."""
@@ -56,9 +48,11 @@ class Listener:
 
     Args:
         rules: Which images count, and how many attributes are too many.
+        opener: Opens records.
     """
 
-    def __init__(self, rules: FlattenRules) -> None:
+    def __init__(self, rules: FlattenRules, opener: Opener) -> None:
+        self._opener = opener
         self._rules = rules
         self._limit = rules.limits.attributes
         self._counts: dict[str, bool] = {}
@@ -78,7 +72,7 @@ class Listener:
         sealed = inputs.get(meaning.target)
         if sealed is None or len(inputs) != len(context.InputParameters):
             raise Unfamiliar
-        target = open_target(bytes(sealed))
+        target = self._opener.target(bytes(sealed))
         if key == NO_ID:
             key = target.Id.lower()
         said = Said()
@@ -99,23 +93,22 @@ class Listener:
                 said.labels.pop(column, None)
         content = inputs.get(meaning.content)
         if content is not None:
-            said.add(open_record(bytes(content)), self._limit)
+            said.add(self._opener.record(bytes(content)), self._limit)
 
     def _add_images(self, said: Said, images: list[Pair], key: str) -> None:
         if len(images) > 1 and len({image.key for image in images}) != len(images):
             raise Unfamiliar
         for image in images:
-            if self._count(image.key):
+            counts = self._counts.get(image.key)
+            if counts or (counts is None and self._count(image.key)):
                 sealed = bytes(image.value)
                 if sealed != b"null":
-                    record = open_image(sealed)
-                    if record.Id.lower() in {"", NO_ID, key}:
+                    record = self._opener.image(sealed)
+                    if record.Id == key or record.Id.lower() in {"", NO_ID, key}:
                         said.add(record, self._limit)
 
     def _count(self, alias: str) -> bool:
-        counts = self._counts.get(alias)
-        if counts is None:
-            if len(self._counts) > 10_000:
-                self._counts.clear()
-            counts = self._counts[alias] = self._rules.images.count(alias)
+        if len(self._counts) > 10_000:
+            self._counts.clear()
+        counts = self._counts[alias] = self._rules.images.count(alias)
         return counts

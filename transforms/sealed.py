@@ -34,10 +34,10 @@ class Pair(Struct, gc=False):
 
 
 class Label(Struct, gc=False):
-    """A key and the text a person would see for its value."""
+    """A key and the text a person would see for its value, sealed."""
 
     key: str
-    value: str
+    value: Raw
 
 
 class SealedRecord(Struct, gc=False, kw_only=True):
@@ -113,69 +113,59 @@ _REFERENCE: Final = msgspec.json.Decoder(SealedReference)
 _ENCODER: Final = msgspec.json.Encoder()
 _TYPED_ENTITY: Final = len(ENTITY) - 1
 _TYPED_REFERENCE: Final = len(REFERENCE) - len(b'{"Id":')
+_BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def open_context(body: bytes) -> SealedContext:
-    """Return the context in a body.
+class Opener:
+    """Opens what is of the familiar form; not for two threads at once.
 
-    Raises:
-        Unfamiliar: The body is of another form.
+    Every method raises :class:`Unfamiliar` for anything else.
     """
-    try:
-        context = _CONTEXT.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unfamiliar from error
-    if _length(context) != len(body):
-        raise Unfamiliar
-    return context
 
+    def __init__(self) -> None:
+        self._again = bytearray()
 
-def open_target(sealed: bytes) -> SealedRecord | SealedReference:
-    """Return the entity or lookup in a parameter.
+    def context(self, body: bytes) -> SealedContext:
+        """Return the context in a body."""
+        try:
+            context = _CONTEXT.decode(body)
+        except _BROKEN as error:
+            raise Unfamiliar from error
+        self._check(context, len(body))
+        return context
 
-    Raises:
-        Unfamiliar: It is neither, or of another form.
-    """
-    try:
-        if sealed.startswith(ENTITY):
-            record = _RECORD.decode(sealed)
-            if _length(record) + _TYPED_ENTITY == len(sealed):
+    def target(self, sealed: bytes) -> SealedRecord | SealedReference:
+        """Return the entity or lookup in a parameter."""
+        try:
+            if sealed.startswith(ENTITY):
+                record = _RECORD.decode(sealed)
+                self._check(record, len(sealed) - _TYPED_ENTITY)
                 return record
-        elif sealed.startswith(REFERENCE):
-            reference = _REFERENCE.decode(sealed)
-            if _length(reference) + _TYPED_REFERENCE == len(sealed):
+            if sealed.startswith(REFERENCE):
+                reference = _REFERENCE.decode(sealed)
+                self._check(reference, len(sealed) - _TYPED_REFERENCE)
                 return reference
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unfamiliar from error
-    raise Unfamiliar
-
-
-def open_record(sealed: bytes) -> SealedRecord:
-    """Return the entity in a parameter.
-
-    Raises:
-        Unfamiliar: It is none, or of another form.
-    """
-    record = open_target(sealed)
-    if not isinstance(record, SealedRecord):
+        except _BROKEN as error:
+            raise Unfamiliar from error
         raise Unfamiliar
-    return record
 
+    def record(self, sealed: bytes) -> SealedRecord:
+        """Return the entity in a parameter."""
+        record = self.target(sealed)
+        if not isinstance(record, SealedRecord):
+            raise Unfamiliar
+        return record
 
-def open_image(sealed: bytes) -> SealedRecord:
-    """Return the entity in an image.
+    def image(self, sealed: bytes) -> SealedRecord:
+        """Return the entity in an image, which has no type written."""
+        try:
+            image = _RECORD.decode(sealed)
+        except _BROKEN as error:
+            raise Unfamiliar from error
+        self._check(image, len(sealed))
+        return image
 
-    Raises:
-        Unfamiliar: It is of another form.
-    """
-    try:
-        image = _RECORD.decode(sealed)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unfamiliar from error
-    if _length(image) != len(sealed):
-        raise Unfamiliar
-    return image
-
-
-def _length(opened: Struct) -> int:
-    return len(_ENCODER.encode(opened))
+    def _check(self, opened: Struct, length: int) -> None:
+        _ENCODER.encode_into(opened, self._again)
+        if len(self._again) != length:
+            raise Unfamiliar

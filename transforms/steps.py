@@ -9,8 +9,11 @@ from ..model import failpoints
 from ..model.batch import FlattenedBatch
 from ..model.envelope import Envelope, MicroBatch
 from ..tables.types import ColumnTypes
+from . import coder
 from .flattener import Flattener
 from .rules import FlattenRules
+
+__all__ = ["FlattenContexts", "coder"]
 
 
 class FlattenContexts(beam.PTransform[PCollection[MicroBatch], PCollection[FlattenedBatch]]):

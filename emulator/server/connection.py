@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from ..amqp.endpoints import Error
 from ..amqp.errors import DecodeError
@@ -36,6 +37,7 @@ _PLAIN = "PLAIN"
 _MECHANISMS = ("MSSBCBS", _PLAIN, "ANONYMOUS", "EXTERNAL")
 _MAX_FRAME_SIZE = 65_536
 _IDLE_SECONDS = 120
+_MIN_BEAT_SECONDS = 0.01
 _CHANNEL_MAX = 4_999
 
 
@@ -61,8 +63,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a client that has connected."""
         self._loop = asyncio.get_running_loop()
-        self._transport = transport
-        self._outbox = Outbox(transport, self.broker.latency, self.broker.turns.pending)  # type: ignore[arg-type]
+        self._transport = cast("asyncio.Transport", transport)
+        self._outbox = Outbox(self._transport, self.broker.latency, self.broker.turns.pending)
         self.broker.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,8 +111,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection without a word, as a broken network does."""
-        if isinstance(self._transport, asyncio.Transport):
-            self._transport.abort()
+        self._transport.abort()
 
     def end(self, session: Session, condition: str, description: str) -> None:
         """End a session, telling the client why."""
@@ -190,7 +191,7 @@ class Connection(asyncio.Protocol):
         self.max_frame_size = max(MIN_MAX_FRAME_SIZE, min(client.max_frame_size, _MAX_FRAME_SIZE))
         self._say(Open(self.broker.container_id, None, _MAX_FRAME_SIZE, _CHANNEL_MAX, _IDLE_SECONDS * 1000))
         if client.idle_timeout:
-            self._repeat(client.idle_timeout / 1000 / 3, self._beat)
+            self._repeat(max(client.idle_timeout / 3000, _MIN_BEAT_SECONDS), self._beat)
         self._repeat(_IDLE_SECONDS, self._check_silence)
 
     def _on_begin(self, channel: int, begin: Begin) -> None:

@@ -1,6 +1,7 @@
 """The embedded Service Bus: a namespace behind a listening socket."""
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Callable
 
@@ -58,7 +59,7 @@ class EmbeddedServiceBus:
     def connection_string(self) -> str:
         """What a client is configured with, once started."""
         return (
-            f"Endpoint=sb://localhost:{self._port};SharedAccessKeyName={_POLICY};"
+            f"Endpoint=sb://{_reachable(self._host)}:{self._port};SharedAccessKeyName={_POLICY};"
             f"SharedAccessKey={self._key or _ANY_KEY};UseDevelopmentEmulator=true"
         )
 
@@ -99,3 +100,12 @@ class EmbeddedServiceBus:
         """Apply at once what the clock has brought about: locks, time to live, schedules."""
         if self._broker is not None:
             self._broker.turns.expire()
+
+
+def _reachable(host: str) -> str:
+    """Return the host a client connects to: this machine by its usual name where that is served."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return "localhost" if address.is_loopback or address.is_unspecified else host

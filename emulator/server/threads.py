@@ -84,13 +84,9 @@ def run_in_thread(
     Raises:
         OSError: The address cannot be listened on.
     """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="embedded-servicebus", daemon=True)
-    thread.start()
 
-    async def start() -> EmbeddedServiceBus:
-        entities = namespace() if callable(namespace) else namespace
-        bus = EmbeddedServiceBus(
+    def make(entities: Namespace) -> EmbeddedServiceBus:
+        return EmbeddedServiceBus(
             entities,
             host=host,
             port=port,
@@ -99,21 +95,43 @@ def run_in_thread(
             key=key,
             locks_follow_link=locks_follow_link,
         )
-        await bus.start()
-        return bus
 
-    async def stop(bus: EmbeddedServiceBus) -> None:
-        await bus.stop()
-        if callable(namespace):
-            bus.namespace.close()
-
-    try:
-        bus = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    with _loop_in_thread() as loop:
+        bus = asyncio.run_coroutine_threadsafe(_start(namespace, make), loop).result()
         try:
             yield RunningBroker(bus, loop)
         finally:
-            asyncio.run_coroutine_threadsafe(stop(bus), loop).result()
+            asyncio.run_coroutine_threadsafe(_stop(bus, close=callable(namespace)), loop).result()
+
+
+@contextmanager
+def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="embedded-servicebus", daemon=True)
+    thread.start()
+    try:
+        yield loop
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _start(
+    namespace: Namespace | Callable[[], Namespace], make: Callable[[Namespace], EmbeddedServiceBus]
+) -> EmbeddedServiceBus:
+    entities = namespace() if callable(namespace) else namespace
+    bus = make(entities)
+    try:
+        await bus.start()
+    except OSError:
+        if callable(namespace):
+            entities.close()
+        raise
+    return bus
+
+
+async def _stop(bus: EmbeddedServiceBus, *, close: bool) -> None:
+    await bus.stop()
+    if close:
+        bus.namespace.close()

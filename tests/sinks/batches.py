@@ -1,6 +1,6 @@
 """Flattened batches made by hand, without the flattener."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,10 @@ class Post:
     def key(self) -> tuple[str, int, int]:
         return (self.entity, self.number, NOW + self.number)
 
+    @property
+    def is_rejected(self) -> bool:
+        return self.verdict is not None and self.verdict.outcome is Outcome.REJECTED
+
     def envelope(self) -> Envelope:
         return Envelope(
             self.body,
@@ -87,9 +91,7 @@ def number(value: int | None) -> pa.Scalar:
 def flattened(posts: Sequence[Post]) -> FlattenedBatch:
     """Return what the flattener would make of the deliveries, taken as one micro-batch."""
     envelopes = tuple(post.envelope() for post in posts)
-    verdicts = tuple(
-        post.verdict or Verdict(Outcome.COMMITTED, post.event, len(post.rows)) for post in posts
-    )
+    verdicts = tuple(post.verdict or Verdict(Outcome.COMMITTED, post.event, len(post.rows)) for post in posts)
     found: dict[str, list[tuple[int, dict[str, pa.Scalar]]]] = {}
     for position, post in enumerate(posts):
         for row, (table, values) in enumerate(post.rows):
@@ -109,7 +111,3 @@ def _table_batch(table: str, rows: list[tuple[int, dict[str, pa.Scalar]]]) -> Ta
     arrays = [pa.array(values, kind.type) for values, kind in zip(columns.values(), fields, strict=True)]
     positions = pa.array([position for position, _ in rows], pa.int32())
     return TableBatch(table, pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)), positions)
-
-
-def keys(posts: Iterable[Post]) -> set[tuple[str, int, int]]:
-    return {post.key for post in posts}

@@ -137,6 +137,14 @@ def test_a_type_conflict_inside_one_flush_is_won_by_the_first(committer: Committ
     assert outcomes(flush(committer, flattened(posts))) == [["committed", "rejected", "committed"]]
 
 
+def test_a_type_conflict_is_laid_to_its_own_batch(committer: Committer, places: list[Place]) -> None:
+    first = [account(1, "a", size=number(1)), account(2, "b", size=number(2))]
+    second = [account(3, "c", size=text("big")), account(4, "d")]
+    given = flush(committer, flattened(first), flattened(second))
+    assert outcomes(given) == [["committed", "committed"], ["rejected", "committed"]]
+    assert [row["sequence_number"] for row in places[0].rows("_quarantine")] == [3]
+
+
 def test_what_a_rejected_message_brought_decides_no_type(committer: Committer, places: list[Place]) -> None:
     flush(committer, flattened([account(1, "a", size=number(1))]))
     bad = account(2, "b", size=text("big"), colour=number(7))
@@ -166,9 +174,8 @@ def test_a_column_in_the_wrong_case_of_a_system_column_is_refused(committer: Com
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 129, "Upper"])
 def test_a_table_or_column_no_sink_can_name_is_refused(committer: Committer, name: str) -> None:
-    posts = [Post(1, "a", [(name, {"name": text("A")})]), account(2, "b", **{name: text("B")}), account(3, "c")]
-    if name == "":
-        posts = posts[1:]
+    in_a_table = Post(1, "a", [(name, {"name": text("A")})])
+    posts = [in_a_table, account(2, "b", **{name: text("B")}), account(3, "c")][name == "" :]
     verdicts = [end.verdict for end in flush(committer, flattened(posts))[0].dispositions]
     assert {v.outcome for v in verdicts[:-1]} == {Outcome.REJECTED}
     assert verdicts[-1].outcome == Outcome.COMMITTED
@@ -185,7 +192,7 @@ def test_a_table_does_not_outgrow_what_databases_hold(committer: Committer) -> N
 def test_of_two_posts_of_an_event_in_one_flush_the_lower_order_is_kept(
     committer: Committer, places: list[Place]
 ) -> None:
-    posts = [account(9, "a", name=text("A")), account(4, "a", name=text("A")), account(6, "a", name=text("A"))]
+    posts = [account(sent, "a", name=text("A")) for sent in (9, 4, 6)]
     assert outcomes(flush(committer, flattened(posts))) == [["committed"] * 3]
     for place in places:
         assert [(r["_event_id"], r["_sequence_number"]) for r in place.rows(TABLE)] == [("a-0", 4)]
@@ -202,7 +209,6 @@ def test_one_message_delivered_twice_in_a_flush_has_one_ledger_row_and_two_dispo
 
 
 def test_a_flush_of_rejected_messages_makes_no_table(committer: Committer, places: list[Place]) -> None:
-    flush(committer, flattened([account(1, "a", size=number(1))]))
     flush(committer, flattened([Post(2, "b", [("contact", {"A": text("x")})])]))
     with opened(places[1]) as writer:
         assert writer.describe("contact_history") is None

@@ -180,8 +180,9 @@ def test_a_process_killed_at_a_commit_loses_nothing_and_doubles_nothing(
     child = run_child(COMMIT_ALL, str(tmp_path), *names, failpoint=f"{point}:kill@{count}")
     assert child.returncode == -signal.SIGKILL, child.stderr
     places: list[Place] = [PLACES[name](tmp_path / name) for name in names]
-    flushes = {("staged", 1): (0, 0), ("staged", 3): (1, 1), ("committed", 1): (1, 1), ("committed", 3): (3, 3)}
-    for place, flushed in zip(places, flushes[point, count], strict=True):
+    # a flush stages once in each of the two sinks, and is committed once
+    flushed = (count - 1) // 2 if point == "staged" else count
+    for place in places:
         assert len(place.rows(TABLE)) == len(place.rows("_ledger")) == 5 * flushed
     committer = Committer([place.sink for place in places])
     committer.add(flattened(POSTS[::-1]))

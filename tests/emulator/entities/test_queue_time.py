@@ -175,6 +175,18 @@ def test_subscribers_hear_of_every_way_a_message_becomes_available(
         assert available in heard
 
 
+def test_subscribers_are_left_alone_when_messages_only_leave(make: Callable[..., Queue]) -> None:
+    queue = make()
+    queue.send(bodies(3))
+    heard: list[int] = []
+    queue.subscribe(lambda: heard.append(1))
+    first, second, third = tokens(queue)
+    queue.complete([first])
+    queue.dead_letter([second], "r", "d")
+    queue.defer([third])
+    assert heard == []
+
+
 def test_a_subscription_that_ended_hears_nothing(make: Callable[..., Queue]) -> None:
     queue = make()
     heard: list[int] = []

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import azure.servicebus
@@ -219,10 +220,21 @@ def queue(broker: RunningBroker) -> Iterator[str]:
 
 
 @pytest.fixture
-def wire(broker: RunningBroker) -> Iterator[Wire]:
-    opened = Wire(broker.port)
-    with opened.socket:
-        yield opened
+def connect() -> Iterator[Callable[[int], Wire]]:
+    """A function that connects to the broker at a port."""
+    with ExitStack() as stack:
+
+        def connect(port: int) -> Wire:
+            wire = Wire(port)
+            stack.enter_context(wire.socket)
+            return wire
+
+        yield connect
+
+
+@pytest.fixture
+def wire(broker: RunningBroker, connect: Callable[[int], Wire]) -> Wire:
+    return connect(broker.port)
 
 
 @pytest.fixture

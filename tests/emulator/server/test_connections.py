@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +19,15 @@ from cdsbridge.emulator.amqp.frames import (
 )
 from cdsbridge.emulator.amqp.performatives import Attach, Begin, Close, Detach, End, Transfer
 from cdsbridge.emulator.amqp.sasl import SaslInit
-from cdsbridge.emulator.amqp.sections import DATA, section
+from cdsbridge.emulator.amqp.sections import (
+    APPLICATION_PROPERTIES,
+    DATA,
+    PROPERTIES,
+    VALUE,
+    section,
+    section_value,
+    split_sections,
+)
 from cdsbridge.emulator.amqp.types import Symbol, Value
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.server import RunningBroker, run_in_thread
@@ -141,6 +150,66 @@ def test_the_sasl_mechanisms_of_all_clients_are_taken(mechanism: str, wire: Any)
     assert outcome.body[:8] == bytes.fromhex("005344c0") + outcome.body[4:6] + bytes((0x50, refused))
     if not refused:
         wire.begin()
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[RunningBroker]:
+    namespace = Namespace()
+    namespace.create_queue("q")
+    with run_in_thread(namespace, key="the key") as running:
+        yield running
+
+
+@pytest.mark.parametrize(("password", "code"), [(b"the key", 0), (b"another", 1), (b"", 1)])
+def test_plain_sasl_takes_only_the_key_where_there_is_one(
+    password: bytes, code: int, guarded: RunningBroker, connect: Callable[[int], Any]
+) -> None:
+    wire = connect(guarded.port)
+    wire.header(SASL_HEADER)
+    wire.frame()
+    init = SaslInit("PLAIN", b"\0RootManageSharedAccessKey\0" + password)
+    wire.socket.sendall(encode_frame(0, encode_composite(init), SASL_FRAME))
+    assert wire.frame().body[6:8] == bytes((0x50, code))
+    if code == 0:
+        wire.begin()
+        assert wire.receive_from("q").source is not None
+
+
+def test_a_link_without_a_token_is_refused_where_there_is_a_key(
+    guarded: RunningBroker, connect: Callable[[int], Any]
+) -> None:
+    wire = connect(guarded.port)
+    wire.begin()
+    for address in ("q", "q/$management"):
+        assert wire.receive_from(address).source is None
+        error = wire.hear(Detach).error
+        assert error is not None
+        assert error.condition == "amqp:unauthorized-access"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "text",
+        "SharedAccessSignature sr=sb%3A%2F%2Flocalhost%2Fq&se=9999999999&skn=a",
+        "SharedAccessSignature sr=sb%3A%2F%2Flocalhost%2Fq&sig=AAAA&se=9999999999&skn=a",
+        "SharedAccessSignature sr=sb%3A%2F%2Flocalhost%2Fq&sig=AAAA&se=soon&skn=a",
+    ],
+)
+def test_a_token_not_signed_with_the_key_is_refused(
+    token: str, guarded: RunningBroker, connect: Callable[[int], Any]
+) -> None:
+    wire = connect(guarded.port)
+    wire.begin()
+    wire.receive_from("$cbs", 0)
+    wire.send_to("$cbs", 1)
+    wire.credit(1)
+    request = section(PROPERTIES, ["id"]) + section(APPLICATION_PROPERTIES, {"operation": "put-token"})
+    wire.say(Transfer(1, 0, b"t", 0, True), request + section(VALUE, token))
+    wire.hear(Transfer)
+    properties = section_value(split_sections(wire.payload).application_properties)
+    assert isinstance(properties, dict)
+    assert properties["status-code"] == 401
 
 
 def test_a_client_with_an_idle_timeout_is_kept_alive(wire: Any) -> None:

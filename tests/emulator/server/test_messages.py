@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.servicebus import ServiceBusMessage, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch, ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError
 
@@ -126,6 +126,25 @@ def test_a_message_above_the_limit_is_refused_and_the_sender_lives_on(
 
 def test_a_batch_is_bounded_by_the_size_the_link_tells(orders_sender: ServiceBusSender) -> None:
     assert orders_sender.create_message_batch().max_size_in_bytes == 262_144
+
+
+def _full(sender: ServiceBusSender, message: ServiceBusMessage) -> ServiceBusMessageBatch:
+    """Fill a batch until the client says that it is full."""
+    batch = sender.create_message_batch()
+    try:
+        while True:
+            batch.add_message(message)
+    except MessageSizeExceededError:
+        return batch
+
+
+@pytest.mark.parametrize("size", [1, 10, 100, 1000])
+def test_a_batch_the_client_takes_for_full_is_accepted(
+    size: int, notes_sender: ServiceBusSender, depth: Depth
+) -> None:
+    batch = _full(notes_sender, ServiceBusMessage(b"", message_id="m" * 40, correlation_id="c" * size))
+    notes_sender.send_messages(batch)
+    assert depth("notes") == {"active": len(batch)}
 
 
 def test_what_is_received_and_deleted_is_gone_at_once(

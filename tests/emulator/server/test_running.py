@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
@@ -16,9 +19,13 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
 )
 
+from cdsbridge.emulator.amqp.endpoints import Accepted
+from cdsbridge.emulator.amqp.performatives import Close, Disposition, Transfer
+from cdsbridge.emulator.amqp.sections import DATA, section
+from cdsbridge.emulator.entities.errors import StoreUnavailable
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.entities.settings import QueueSettings
-from cdsbridge.emulator.server import RunningBroker, run_in_thread
+from cdsbridge.emulator.server import EmbeddedServiceBus, RunningBroker, run_in_thread
 
 _PROGRAM = """
 import sys
@@ -148,13 +155,20 @@ def test_what_was_accepted_survives_the_death_of_the_broker(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_broker_that_is_told_to_end_parts_with_its_clients_and_ends_well(
-    number: signal.Signals, tmp_path: Path, start: Callable[[Path], "tuple[subprocess.Popen[str], str]"]
+    number: signal.Signals,
+    tmp_path: Path,
+    start: Callable[[Path], "tuple[subprocess.Popen[str], str]"],
+    connect: Callable[[int], Any],
 ) -> None:
     process, connection_string = start(tmp_path / "bus.sqlite")
-    with _client(connection_string) as client, client.get_queue_sender("q") as sender:
-        sender.send_messages(ServiceBusMessage("x"))
-        process.send_signal(number)
-        output, _ = process.communicate(timeout=10)
+    wire = connect(int(connection_string.partition(";")[0].rpartition(":")[2]))
+    wire.begin()
+    wire.send_to("q")
+    wire.say(Transfer(1, 0, b"t", 0, False), section(DATA, b"x"))
+    assert wire.hear(Disposition).state == Accepted()
+    process.send_signal(number)
+    assert wire.hear(Close).error.condition == "amqp:connection:forced"
+    output, _ = process.communicate(timeout=10)
     assert output == "ended\n"
     assert process.returncode == 0
     namespace = Namespace(path=tmp_path / "bus.sqlite")
@@ -177,6 +191,53 @@ def test_a_namespace_made_in_the_thread_of_the_broker_is_closed_with_it(tmp_path
         broker.call(lambda namespace: namespace.create_queue("q", QueueSettings()))
     with run_in_thread(lambda: Namespace(path=path)) as broker:
         assert broker.call(lambda namespace: namespace.names()) == ["q"]
+
+
+class _Reluctant(Namespace):
+    """A namespace whose disk may be full for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.refused = threading.Event()
+
+    def commit(self) -> None:
+        if self.full:
+            self.refused.set()
+            raise StoreUnavailable("The disk is full.")
+        super().commit()
+
+
+def test_nothing_is_accepted_until_it_is_durable() -> None:
+    namespace = _Reluctant()
+    namespace.create_queue("q", QueueSettings())
+    with (
+        run_in_thread(namespace) as broker,
+        _client(broker.connection_string) as client,
+        client.get_queue_sender("q") as sender,
+        ThreadPoolExecutor() as threads,
+    ):
+        sender.send_messages(ServiceBusMessage("before"))
+        namespace.refused.clear()
+        namespace.full = True
+        sending = threads.submit(sender.send_messages, ServiceBusMessage("during"))
+        for _ in range(2):
+            assert namespace.refused.wait(5)
+            namespace.refused.clear()
+        assert not sending.done()
+        namespace.full = False
+        sending.result(5)
+        assert _depth(broker) == {"active": 2}
+
+
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [("127.0.0.1", "localhost"), ("0.0.0.0", "localhost"), ("192.0.2.7", "192.0.2.7"), ("bus", "bus")],
+)
+def test_the_connection_string_names_a_host_that_clients_reach(host: str, named: str) -> None:
+    bus = EmbeddedServiceBus(Namespace(), host=host, port=5672)
+    assert bus.connection_string.startswith(f"Endpoint=sb://{named}:5672;")
+    assert bus.connection_string.endswith(";UseDevelopmentEmulator=true")
 
 
 def test_an_error_in_a_call_reaches_the_caller() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -21,7 +22,7 @@ from cdsbridge.emulator.amqp.sections import (
     section_value,
     split_sections,
 )
-from cdsbridge.emulator.amqp.types import ULong, Value
+from cdsbridge.emulator.amqp.types import UUID_ARRAY, Array, ULong, Value
 from cdsbridge.emulator.server import RunningBroker
 
 
@@ -112,3 +113,25 @@ def test_responses_wait_for_credit(wire: Any, queue: str) -> None:
     wire.hear(Transfer)
     answer = section_value(split_sections(wire.payload).application_properties)
     assert answer == {"status-code": 202, "status-description": "Accepted"}
+
+
+def test_a_link_forgets_deliveries_that_were_settled_by_token(
+    broker: RunningBroker, wire: Any, fill: Callable[..., None]
+) -> None:
+    fill(3)
+    wire.begin()
+    wire.receive_from("q", 0)
+    wire.credit(3)
+    tokens = tuple(UUID(bytes_le=transfer.delivery_tag) for transfer in wire.transfers(3))
+    wire.receive_from("q/$management", 2)
+    wire.send_to("q/$management", 1)
+    wire.credit(1, seen=0, handle=2)
+    request = section(PROPERTIES, ["id"]) + section(
+        APPLICATION_PROPERTIES, {"operation": "com.microsoft:update-disposition"}
+    )
+    body: Value = {"disposition-status": "completed", "lock-tokens": Array(UUID_ARRAY, tokens[:2])}
+    wire.say(Transfer(1, 0, b"t", 0, True), request + section(VALUE, body))
+    wire.hear(Transfer)
+    ((link,),) = broker._bus._broker.receivers.values()  # type: ignore[union-attr]
+    assert list(link._unsettled.values()) == [tokens[2]]
+    assert list(link._ids) == [tokens[2]]

@@ -1,0 +1,70 @@
+"""Files in an object store, which has no folders and no renaming."""
+
+import socket
+from contextlib import closing
+
+import pyarrow as pa
+import pytest
+from obstore.store import MemoryStore
+
+from cdsbridge.model.errors import SinkUnavailable
+from cdsbridge.sinks import ParquetSink
+from cdsbridge.sinks.base import Flush
+from cdsbridge.sinks.files import Files
+from cdsbridge.sinks.parquet import ParquetWriter
+from cdsbridge.sinks.parquet_reader import ParquetReader
+
+from .contract import NO_REJECTS, TABLE, commit, ending, endings, rows_for, schema_with
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files(MemoryStore(), "box")
+
+
+def test_a_file_is_created_once(files: Files) -> None:
+    assert files.create("a/b.txt", b"first")
+    assert not files.create("a/b.txt", b"second")
+    assert files.read("a/b.txt") == b"first"
+
+
+def test_a_file_that_is_not_there_reads_as_none(files: Files) -> None:
+    assert files.read("a/b.txt") is None
+    with pytest.raises(SinkUnavailable, match="box: a/b.txt"), files.open("a/b.txt"):
+        pass
+
+
+def test_a_folder_is_told_from_one_whose_name_begins_alike(files: Files) -> None:
+    for path in ("a/2", "a/1", "ab/3"):
+        files.create(path, b"")
+    assert list(files.walk("a")) == ["a/1", "a/2"]
+    assert files.folders() == ["a", "ab"]
+
+
+def test_flushes_go_to_an_object_store_as_to_a_disk(files: Files) -> None:
+    schema = schema_with(name=pa.string())
+    flush = Flush({TABLE: rows_for(schema, ["a-0"], {"name": ["A"]})}, NO_REJECTS, endings(ending(1)))
+    with closing(ParquetWriter(files, ParquetSink(url="az://box"))) as writer:
+        writer.prepare(schema)
+        commit(writer, flush)
+        commit(writer, flush)
+        assert writer.describe(TABLE) == schema
+    reader = ParquetReader(files)
+    assert dict(reader.rows()) == {TABLE: 1, "_quarantine": 0}
+    assert pa.concat_tables(reader.ledger()) == flush.ledger
+    assert len(list(files.walk(TABLE, ".parquet"))) == 1
+
+
+def test_a_store_that_is_away_is_told_without_its_key() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    options = {
+        "azure_storage_account_name": "account",
+        "azure_storage_sas_token": "sv=2020&sig=S3cret",
+        "azure_storage_endpoint": f"http://127.0.0.1:{port}",
+        "allow_http": "true",
+    }
+    sink = ParquetSink.model_validate({"url": "az://box/rows", "options": options})
+    with pytest.raises(SinkUnavailable, match="az://box/rows") as caught:
+        sink.open()
+    assert "S3cret" not in f"{caught.value} {sink!r}"

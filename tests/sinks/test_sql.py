@@ -1,0 +1,139 @@
+"""What is particular to SQL databases."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.dialects import mssql, mysql, postgresql
+from sqlalchemy.schema import CreateTable
+
+from cdsbridge.model.errors import ConfigError, SinkUnavailable
+from cdsbridge.sinks import SqlSink, ledger
+from cdsbridge.sinks.base import Flush
+from cdsbridge.sinks.sql_statements import absent_statements, history_statements
+from cdsbridge.sinks.sql_tables import SqlTables
+from cdsbridge.tables.columns import SYSTEM
+from cdsbridge.tables.schema import TableSchema
+
+from .contract import NO_REJECTS, TABLE, commit, ending, endings, opened, rows_for, schema_with
+from .places import SqlitePlace
+
+SCHEMA = schema_with(name=pa.string(), price=pa.decimal128(38, 4), size=pa.int64(), born=pa.date32())
+DIALECTS = {"postgresql": postgresql.dialect(), "mysql": mysql.dialect(), "mssql": mssql.dialect()}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> SqlitePlace:
+    return SqlitePlace(tmp_path)
+
+
+def test_a_commit_is_all_or_nothing(place: SqlitePlace) -> None:
+    flush = Flush({TABLE: rows_for(SCHEMA, ["a-0"])}, NO_REJECTS, endings(ending(1)))
+    with opened(place) as writer:
+        writer.prepare(SCHEMA)
+        staged = writer.stage(flush)
+        with closing(sqlite3.connect(place.path)) as other:
+            other.execute("DROP TABLE _ledger")
+        with pytest.raises(SinkUnavailable, match="no such table"):
+            writer.commit(staged)
+    assert place.rows(TABLE) == []
+
+
+def test_a_settled_message_survives_a_power_cut(place: SqlitePlace) -> None:
+    with opened(place) as writer:
+        engine: sa.Engine = writer._engine  # type: ignore[attr-defined]
+        with engine.connect() as connection:
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+            synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+    assert (mode, synchronous) == ("wal", 2)
+
+
+def test_two_writers_at_once_leave_each_row_once(place: SqlitePlace) -> None:
+    events = [f"e{i}-0" for i in range(50)]
+    with opened(place) as one, opened(place) as other:
+        for writer in (one, other):
+            writer.prepare(SCHEMA)
+        flush = Flush({TABLE: rows_for(SCHEMA, events)}, NO_REJECTS, endings(ending(1)))
+        staged = [one.stage(flush), other.stage(flush)]
+        one.commit(staged[0])
+        other.commit(staged[1])
+    assert len(place.rows(TABLE)) == 50
+    assert len(place.rows("_ledger")) == 1
+
+
+def test_a_column_added_by_hand_does_not_matter(place: SqlitePlace) -> None:
+    with opened(place) as writer:
+        writer.prepare(schema_with())
+        with closing(sqlite3.connect(place.path)) as other:
+            other.execute(f"ALTER TABLE {TABLE} ADD COLUMN name TEXT")
+            other.execute(f"ALTER TABLE {TABLE} ADD COLUMN remark TEXT")
+        wider = schema_with(name=pa.string())
+        writer.prepare(wider)
+        commit(writer, Flush({TABLE: rows_for(wider, ["a-0"], {"name": ["A"]})}, NO_REJECTS, endings()))
+        assert writer.describe(TABLE) == wider
+    assert place.rows(TABLE)[0]["name"] == "A"
+
+
+def test_a_file_that_is_no_database_is_told_with_its_name(place: SqlitePlace) -> None:
+    place.path.parent.mkdir()
+    place.path.write_bytes(b"this is no database, only a text that is long enough" * 100)
+    with pytest.raises(SinkUnavailable, match=r"rows\.db: file is not a database"):
+        place.sink.open()
+
+
+@pytest.mark.parametrize("url", ["rows.db", "S3cret", ""])
+def test_what_is_no_url_is_refused_without_being_quoted(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SqlSink.model_validate({"url": url})
+    assert "S3cret" not in str(caught.value)
+    assert "sqlite:///rows.db" in str(caught.value)
+
+
+def test_a_database_nobody_knows_is_a_fault_of_configuration() -> None:
+    with pytest.raises(ConfigError, match="no driver can be loaded"):
+        SqlSink.model_validate({"url": "nosuchdb://host/rows"}).open()
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_the_statements_compile_for_other_databases(name: str) -> None:
+    dialect = DIALECTS[name]
+    native = name if name == "postgresql" else None
+    tables = SqlTables(dialect, "crm")
+    history = tables.history(SCHEMA)
+    columns = tuple(SCHEMA.columns)
+    made = history_statements(history, columns, native)
+    made += absent_statements(tables.fixed(ledger.TABLE), ledger.SCHEMA.names, ledger.KEY, native)
+    for statement in made:
+        assert not isinstance(statement.clause, str)
+        compiled = str(statement.clause.compile(dialect=dialect))
+        assert ("ON CONFLICT" in compiled) == (native is not None)
+        assert "crm" in compiled
+
+
+def test_decimals_and_instants_are_exact_in_every_database() -> None:
+    wanted = {
+        "postgresql": ("NUMERIC(38, 4)", "TIMESTAMP WITH TIME ZONE"),
+        "mysql": ("NUMERIC(38, 4)", "DATETIME(6)"),
+        "mssql": ("NUMERIC(38, 4)", "DATETIME2(6)"),
+    }
+    for name, types in wanted.items():
+        table = SqlTables(DIALECTS[name], None).history(SCHEMA)
+        ddl = str(CreateTable(table).compile(dialect=DIALECTS[name]))
+        lines = {line.split()[0].strip('"`[]'): line for line in ddl.splitlines() if line.strip()}
+        assert types[0] in lines["price"]
+        assert types[1] in lines["_occurred_at"]
+        assert "PRIMARY KEY" in ddl
+
+
+def test_names_too_long_for_a_database_are_cut_and_stay_apart() -> None:
+    long = "a" * 100
+    schema = TableSchema(f"{long}_history", {**SYSTEM, f"{long}x": pa.string(), f"{long}y": pa.string()})
+    table = SqlTables(DIALECTS["mysql"], None).history(schema)
+    names = [column.name for column in table.columns]
+    assert max(map(len, [*names, table.name])) <= 64
+    assert len(set(names)) == len(names)
+    assert table.c[f"{long}x"].name != table.c[f"{long}y"].name
