@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from azure.servicebus import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
 
 from cdsbridge.emulator.dataverse import Organization, Post, metadata, traffic
 from cdsbridge.model.counters import counters
@@ -36,6 +36,7 @@ CONTENDERS = {
     "b": "the bridge into Parquet",
     "c": "the bridge into SQLite",
 }
+Messages = list[ServiceBusReceivedMessage]
 SLOW_LOOP = 300
 """Messages of the plain loop where the broker is far away: it would take minutes otherwise."""
 
@@ -121,7 +122,7 @@ def drain(arguments: argparse.Namespace) -> float:
 
 
 def drain_with(
-    receiver: ServiceBusReceiver, count: int, ask: int, settle: Callable[[ServiceBusReceiver, list], None]
+    receiver: ServiceBusReceiver, count: int, ask: int, settle: Callable[[ServiceBusReceiver, Messages], None]
 ) -> float:
     begun, done = 0.0, 0
     while done < count:
@@ -134,14 +135,16 @@ def drain_with(
     return time.monotonic() - begun
 
 
-def complete_each(receiver: ServiceBusReceiver, messages: list) -> None:
+def complete_each(receiver: ServiceBusReceiver, messages: Messages) -> None:
     for message in messages:
         receiver.complete_message(message)
 
 
-def complete_all(receiver: ServiceBusReceiver, messages: list) -> None:
+def complete_all(receiver: ServiceBusReceiver, messages: Messages) -> None:
     if messages:
-        receiver._settle_message_via_mgmt_link("completed", [message.lock_token for message in messages])
+        receiver._settle_message_via_mgmt_link(
+            "completed", [message.lock_token for message in messages if message.lock_token]
+        )
 
 
 def bridge_seconds(arguments: argparse.Namespace) -> float:
@@ -182,6 +185,7 @@ class Clock:
             tick.wait(0.005)
 
     def seconds(self) -> float:
+        """Return the seconds between the two."""
         self._thread.join(10)
         return self._ended - self._begun
 
@@ -193,10 +197,8 @@ def show(rates: dict[str, list[float]], latency: float, count: int) -> None:
     print(f"{'':4} {'messages/s':>10} {'min':>8} {'max':>8} {'/ a':>7} {'/ a2':>6}")
     for name, rounds in rates.items():
         ratios = [f"{medians[name] / medians[base]:7.2f}" if base in medians else "" for base in ("a", "a2")]
-        print(
-            f"{name:4} {medians[name]:10,.0f} {min(rounds):8,.0f} {max(rounds):8,.0f} {ratios[0]:>7} {ratios[1]:>6}"
-            f"  {CONTENDERS[name]}"
-        )
+        figures = f"{medians[name]:10,.0f} {min(rounds):8,.0f} {max(rounds):8,.0f}"
+        print(f"{name:4} {figures} {ratios[0]:>7} {ratios[1]:>6}  {CONTENDERS[name]}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import pickle
 
-from apache_beam.coders import Coder, registry
+from apache_beam.coders import Coder
+from apache_beam.coders.typecoders import registry
 
 from ..model.verdict import DispositionBatch
 

@@ -82,7 +82,7 @@ def test_a_drain_ends_at_the_mark_with_everything_settled(
     assert sorted(seen) == list(range(1, 31))
     assert depth(bus, queue)["active"] == depth(bus, queue)["locked"] == 0
     for event in ("received", "settled"):
-        assert sorted(number for _, number, _ in read_journal(tmp_path, event)) == sorted(seen)  # type: ignore[arg-type]
+        assert sorted(number for _, number, _ in read_journal(tmp_path, event)) == sorted(seen)
 
 
 def test_an_empty_queue_is_drained_at_once(make_queue: MakeQueue, source_of: SourceOf) -> None:

@@ -33,12 +33,13 @@ WAYS = ("range", "management", "gather", "public")
 def way_of(name: str, receiver: ServiceBusReceiver, source: ServiceBusSource, queue: str) -> Settlement:
     if name == "range" and not RangeSettlement.available(receiver):
         pytest.skip(f"azure-servicebus {azure.servicebus.__version__} cannot wait for the outcome of a range")
-    return {
-        "range": lambda: RangeSettlement(receiver),
-        "management": lambda: ManagementSettlement(receiver),
-        "gather": lambda: GatherSettlement(source, queue),
-        "public": lambda: PublicSettlement(receiver),
-    }[name]()
+    made: dict[str, Settlement] = {
+        "range": RangeSettlement(receiver),
+        "management": ManagementSettlement(receiver),
+        "gather": GatherSettlement(source, queue),
+        "public": PublicSettlement(receiver),
+    }
+    return made[name]
 
 
 def hold(receiver: Any, count: int) -> list[Held]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.transforms.window import FixedWindows
 from apache_beam.typehints.decorators import TypeCheckError
 
 from cdsbridge.model.batch import FlattenedBatch
@@ -34,7 +35,7 @@ def test_a_fused_graph_is_taken() -> None:
 
 def windowed(batches: Any) -> Any:
     keyed = batches | beam.Map(lambda batch: (batch.entity, batch))
-    return keyed | beam.WindowInto(beam.window.FixedWindows(1))
+    return keyed | beam.WindowInto(FixedWindows(1))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def windowed(batches: Any) -> Any:
         lambda batches: batches | beam.Reshuffle(),
         lambda batches: windowed(batches) | beam.GroupByKey(),
         lambda batches: (batches, batches | "Other" >> beam.Map(lambda b: b)) | beam.Flatten(),
-        lambda batches: batches | beam.WindowInto(beam.window.FixedWindows(1)),
+        lambda batches: batches | beam.WindowInto(FixedWindows(1)),
         lambda batches: windowed(batches) | beam.CombinePerKey(len),
     ],
     ids=["reshuffle", "group", "flatten", "window", "combine"],
