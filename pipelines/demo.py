@@ -30,6 +30,8 @@ from .published import published_posts
 QUEUE: Final = "dataverse"
 _MARKER: Final = ".cdsbridge-demo"
 _LOCK_SECONDS: Final = 5
+_SAY_EVERY: Final = 3.0
+"""Seconds between two lines of progress where there is no terminal."""
 _PATIENCE: Final = 300.0
 """Seconds a part of the demo may take before it is given up."""
 
@@ -85,8 +87,8 @@ def demo_command(count: int, folder: Path, seed: int) -> int:
         with _progress(console, len(day.posts)) as show:
             _first_half(config, day, folder, show)
             show.say("killed the bridge (SIGKILL); its locks lapse in a few seconds; starting it again")
-            result = _second_half(folder, show)
-        return report(console, config, folder, day.posts, day.organization, result)
+            _second_half(folder, show)
+        return report(console, config, folder, day.posts, day.organization)
 
 
 def _empty(folder: Path) -> None:
@@ -135,11 +137,13 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
 
 
 class _Show:
-    """Progress: a bar on a terminal, plain lines elsewhere."""
+    """Progress: a bar on a terminal, a plain line now and then elsewhere."""
 
     def __init__(self, console: Console, bar: Progress, total: int) -> None:
         self._console = console
         self._bar = bar
+        self._total = total
+        self._said = time.monotonic()
         self._posted = bar.add_task("posted to Service Bus", total=total)
         self._done = bar.add_task("ended in every sink", total=total)
 
@@ -151,6 +155,9 @@ class _Show:
 
     def done(self, count: int) -> None:
         self._bar.update(self._done, completed=count)
+        if not self._console.is_terminal and time.monotonic() - self._said >= _SAY_EVERY:
+            self._said = time.monotonic()
+            self.say(f"{count:,} of {self._total:,} messages have ended in every sink")
 
 
 @contextmanager
@@ -183,8 +190,8 @@ def _post(config: BridgeConfig, day: Day, show: _Show, failed: list[BridgeError]
         failed.append(error)
 
 
-def _second_half(folder: Path, show: _Show) -> dict[str, Any]:
-    """Start the bridge again and let it drain the queue; return what it says of itself."""
+def _second_half(folder: Path, show: _Show) -> None:
+    """Start the bridge again and let it drain the queue."""
     command = ["run", str(folder / "bridge.yaml"), "--drain", "--output", "json"]
     with _start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as bridge:
         while bridge.poll() is None:
@@ -194,7 +201,6 @@ def _second_half(folder: Path, show: _Show) -> dict[str, Any]:
         text = bridge.stdout.read() if bridge.stdout else ""
     if bridge.returncode != Exit.OK:
         raise ServiceUnreachable(f"the bridge ended with {bridge.returncode}: {text.strip()}")
-    return dict(json.loads(text))
 
 
 def _wait_for(folder: Path, count: int, show: _Show, bridge: subprocess.Popen[str]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from . import ledger, quarantine
 from .sql_engine import told
 from .sql_tables import SqlTables
-from .sql_types import arrow_column
+from .sql_types import Instant, arrow_column
 
 _PIECE: Final = 50_000
 
@@ -29,7 +29,7 @@ class SqlReader:
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger in pieces of some 50,000 rows."""
         table = self._tables.fixed(ledger.TABLE)
-        for columns in self._read(sa.select(*(table.c[name] for name in ledger.SCHEMA.names))):
+        for columns in self._read(sa.select(*map(self._selected, (table.c[n] for n in ledger.SCHEMA.names)))):
             arrays = [
                 arrow_column(values, kind) for values, kind in zip(columns, ledger.SCHEMA.types, strict=True)
             ]
@@ -50,6 +50,11 @@ class SqlReader:
         """Close the connections."""
         with self._told():
             self._engine.dispose()
+
+    def _selected(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """On SQLite, instants as the text they are: Arrow reads it a column at a time."""
+        is_text = self._engine.dialect.name == "sqlite" and isinstance(column.type, Instant)
+        return sa.type_coerce(column, sa.Text()) if is_text else column
 
     def _histories(self) -> dict[str, sa.Table]:
         if not self._there:

@@ -139,8 +139,10 @@ def _decimal_texts(column: pa.ChunkedArray) -> list[str | None]:
 
 
 def arrow_column(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
-    """Return values read through :func:`column_type` as Arrow."""
+    """Return values as Arrow; instants as :func:`column_type` gives them, or as SQLite's text."""
     if pa.types.is_timestamp(arrow_type):
+        if any(isinstance(value, str) for value in values[:1]):
+            return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(arrow_type)
         micros = [None if v is None else _microseconds(v) for v in values]
         return pa.array(micros, pa.int64()).cast(arrow_type)
     return pa.array(values, arrow_type)

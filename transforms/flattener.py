@@ -10,11 +10,11 @@ from ..model.envelope import Envelope, MicroBatch
 from ..model.verdict import Outcome, Verdict
 from ..tables.types import ColumnTypes
 from .assembly import assemble, joined
-from .pool import Gatherer, Pool
+from .gather import Gatherer
+from .pool import Pool
 from .pooled import harvested
 from .rows import Row
 from .rules import FlattenRules
-from .sealed import Unfamiliar
 from .slots import Slots
 from .thorough import SKIPPED, flatten_one
 
@@ -60,30 +60,31 @@ class Flattener:
         self, batch: MicroBatch, verdicts: dict[int, Verdict]
     ) -> tuple[Sequence[TableBatch], list[int]]:
         """Flatten familiar messages; return their tables, and the positions of all others."""
-        pool, rest = Pool(), list[int]()
+        positions = range(len(batch.envelopes))
         if self._slots.full:
             self._forget()
-        sound = _utf8(batch.envelopes)
+        pool = Pool()
         try:
-            for position, envelope in enumerate(batch.envelopes):
-                try:
-                    if not (sound or _utf8((envelope,))):
-                        raise Unfamiliar
-                    event = self._gatherer.add(pool, position, envelope)
-                except Unfamiliar:
-                    rest.append(position)
-                else:
-                    verdicts[position] = SKIPPED if event is None else Verdict(Outcome.COMMITTED, event, 1)
+            known = self._gatherer.gather(pool, _sound(batch.envelopes))
             tables, left_out = harvested(pool, self._slots, batch)
         except Exception:  # noqa: BLE001 - a fault of ours on one message must not stop the others
             _log.exception("flattening in bulk failed; the batch is read message by message")
             self._forget()
-            return [], list(range(len(batch.envelopes)))
-        return tables, sorted(rest + left_out)
+            return [], list(positions)
+        for position in known.keys() - set(left_out):
+            event = known[position]
+            verdicts[position] = SKIPPED if event is None else Verdict(Outcome.COMMITTED, event, 1)
+        return tables, [position for position in positions if position not in verdicts]
 
     def _forget(self) -> None:
         self._slots = Slots(self._types)
         self._gatherer = Gatherer(self._slots, self._rules)
+
+
+def _sound(envelopes: Sequence[Envelope]) -> list[tuple[int, Envelope]]:
+    """Return positions and envelopes whose bodies are UTF-8."""
+    every = list(enumerate(envelopes))
+    return every if _utf8(envelopes) else [each for each in every if _utf8(each[1:])]
 
 
 def _utf8(envelopes: Sequence[Envelope]) -> bool:

@@ -8,7 +8,8 @@ stood twice and none was unknown.  Any other body is not refused, only read
 the slow and thorough way.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -24,17 +25,11 @@ MONEY: Final = b'{"__type":"Money:http:\\/\\/schemas.microsoft.com\\/xrm\\/2011\
 """How typed values begin; the serializer writes ``__type`` first and escapes every slash."""
 
 Optional = Raw | UnsetType
+Form = TypeVar("Form", bound=Struct)
 
 
 class Pair(Struct, gc=False):
-    """A key and its sealed value."""
-
-    key: str
-    value: Raw
-
-
-class Label(Struct, gc=False):
-    """A key and the text a person would see for its value, sealed."""
+    """A key and its sealed value, or its sealed label."""
 
     key: str
     value: Raw
@@ -45,7 +40,7 @@ class SealedRecord(Struct, gc=False, kw_only=True):
 
     Attributes: list[Pair]
     EntityState: Optional = UNSET
-    FormattedValues: list[Label]
+    FormattedValues: list[Pair]
     HasLazyFileAttribute: Optional = UNSET
     Id: str
     KeyAttributes: Optional = UNSET
@@ -103,69 +98,55 @@ class SealedContext(Struct, gc=False, kw_only=True):
     UserId: str | None
 
 
-class Unfamiliar(Exception):
-    """A body is not of the form the serializer writes; it may be sound all the same."""
-
-
 _CONTEXT: Final = msgspec.json.Decoder(SealedContext)
 _RECORD: Final = msgspec.json.Decoder(SealedRecord)
 _REFERENCE: Final = msgspec.json.Decoder(SealedReference)
 _ENCODER: Final = msgspec.json.Encoder()
-_TYPED_ENTITY: Final = len(ENTITY) - 1
-_TYPED_REFERENCE: Final = len(REFERENCE) - len(b'{"Id":')
 _BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Opener:
-    """Opens what is of the familiar form; not for two threads at once.
+    """Opens what is of the familiar form, many at once; not for two threads at once.
 
-    Every method raises :class:`Unfamiliar` for anything else.
+    Every method returns ``None`` in place of what is of another form.
     """
 
     def __init__(self) -> None:
         self._again = bytearray()
 
-    def context(self, body: bytes) -> SealedContext:
-        """Return the context in a body."""
-        try:
-            context = _CONTEXT.decode(body)
-        except _BROKEN as error:
-            raise Unfamiliar from error
-        self._check(context, len(body))
-        return context
+    def contexts(self, bodies: Sequence[bytes]) -> Sequence[SealedContext | None]:
+        """Return the contexts in bodies."""
+        return self._open(_CONTEXT, bodies, 0)
 
-    def target(self, sealed: bytes) -> SealedRecord | SealedReference:
-        """Return the entity or lookup in a parameter."""
-        try:
-            if sealed.startswith(ENTITY):
-                record = _RECORD.decode(sealed)
-                self._check(record, len(sealed) - _TYPED_ENTITY)
-                return record
-            if sealed.startswith(REFERENCE):
-                reference = _REFERENCE.decode(sealed)
-                self._check(reference, len(sealed) - _TYPED_REFERENCE)
-                return reference
-        except _BROKEN as error:
-            raise Unfamiliar from error
-        raise Unfamiliar
+    def records(self, sealed: Sequence[bytes]) -> Sequence[SealedRecord | None]:
+        """Return the entities in parameters that begin as ``ENTITY``."""
+        return self._open(_RECORD, sealed, len(ENTITY) - len(b"{"))
 
-    def record(self, sealed: bytes) -> SealedRecord:
-        """Return the entity in a parameter."""
-        record = self.target(sealed)
-        if not isinstance(record, SealedRecord):
-            raise Unfamiliar
-        return record
+    def references(self, sealed: Sequence[bytes]) -> Sequence[SealedReference | None]:
+        """Return the lookups in parameters that begin as ``REFERENCE``."""
+        return self._open(_REFERENCE, sealed, len(REFERENCE) - len(b'{"Id":'))
 
-    def image(self, sealed: bytes) -> SealedRecord:
-        """Return the entity in an image, which has no type written."""
-        try:
-            image = _RECORD.decode(sealed)
-        except _BROKEN as error:
-            raise Unfamiliar from error
-        self._check(image, len(sealed))
-        return image
+    def images(self, sealed: Sequence[bytes]) -> Sequence[SealedRecord | None]:
+        """Return the entities in images, where no type is written."""
+        return self._open(_RECORD, sealed, 0)
 
-    def _check(self, opened: Struct, length: int) -> None:
-        _ENCODER.encode_into(opened, self._again)
-        if len(self._again) != length:
-            raise Unfamiliar
+    def _open(
+        self, decoder: "msgspec.json.Decoder[Form]", sealed: Sequence[bytes], typed: int
+    ) -> "Sequence[Form | None]":
+        """Decode all, or one by one if any fails or leaves bytes unaccounted for.
+
+        Encoding never makes text longer, so a sum that is right is right for
+        every one.  ``typed`` bytes of each are the type, which is not encoded.
+        """
+        if sealed:
+            try:
+                opened = [decoder.decode(each) for each in sealed]
+            except _BROKEN:
+                opened = []
+            _ENCODER.encode_into(opened, self._again)
+            commas_and_brackets = len(sealed) + 1
+            if len(self._again) == sum(map(len, sealed)) - typed * len(sealed) + commas_and_brackets:
+                return opened
+        if len(sealed) < 2:
+            return [None] * len(sealed)
+        return [one for each in sealed for one in self._open(decoder, (each,), typed)]

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import Raw
+
 from ..tables.names import column_name
 from ..tables.types import ColumnTypes, Kind
 from .forms import OF_KIND, Form, form_of
-from .sealed import Unfamiliar
 
 _PLAIN: Final = re.compile(r"[a-z0-9_. -]+")
 _MOST: Final = 60_000
@@ -54,21 +55,22 @@ class Slots:
         """Return the number of a table that :meth:`codes` was asked for."""
         return self._table_numbers[table]
 
-    def learn(self, table: str, values: Mapping[str, object]) -> None:
+    def learn(self, table: str, values: Mapping[str, Raw]) -> bool:
         """Give numbers to the columns of a record that have none.
 
-        Raises:
-            Unfamiliar: A key is not the plain name of a column.
+        Returns:
+            Whether all keys are plain names of columns; only such get numbers.
         """
         codes = self.codes(table)
         for key, value in values.items():
             if key not in codes:
                 if _PLAIN.fullmatch(key) is None or column_name(key) != key:
-                    raise Unfamiliar
+                    return False
                 codes[key] = len(self.names)
                 self.names.append(key)
                 self.tables.append(self._table_numbers[table])
-                self.forms.append(self._first_form(table, key, bytes(value)))  # type: ignore[call-overload]
+                self.forms.append(self._first_form(table, key, bytes(value)))
+        return True
 
     def settle(self, code: int, sealed: bytes) -> Form:
         """Return the form of a value in a column of no form yet, and take it for the column's.

@@ -15,7 +15,7 @@ from cdsbridge.sinks.commit import Committer, Limits
 from cdsbridge.tables.columns import SYSTEM
 
 from .batches import NOW, Post, flattened, number, text
-from .contract import TABLE, opened, schema_with
+from .contract import TABLE, opened, reading, schema_with
 from .places import ParquetPlace, Place, SqlitePlace
 
 SKIPPED = Verdict(Outcome.SKIPPED)
@@ -206,6 +206,8 @@ def test_one_message_delivered_twice_in_a_flush_has_one_ledger_row_and_two_dispo
     assert outcomes(given) == [["committed"], ["committed"]]
     for place in places:
         assert len(place.rows("_ledger")) == 1
+        with reading(place) as reader:
+            assert pa.concat_tables(reader.ledger()).num_rows == 1
 
 
 def test_a_flush_of_rejected_messages_makes_no_table(committer: Committer, places: list[Place]) -> None:

@@ -19,8 +19,8 @@ from cdsbridge.sinks.sql_tables import SqlTables
 from cdsbridge.tables.columns import SYSTEM
 from cdsbridge.tables.schema import TableSchema
 
-from .contract import NO_REJECTS, TABLE, commit, ending, endings, opened, rows_for, schema_with
-from .places import SqlitePlace
+from .contract import NO_REJECTS, NOW, TABLE, commit, ending, endings, opened, rows_for, schema_with
+from .places import PortableSqlitePlace, SqlitePlace
 
 SCHEMA = schema_with(name=pa.string(), price=pa.decimal128(38, 4), size=pa.int64(), born=pa.date32())
 DIALECTS = {"postgresql": postgresql.dialect(), "mysql": mysql.dialect(), "mssql": mssql.dialect()}
@@ -50,6 +50,17 @@ def test_a_settled_message_survives_a_power_cut(place: SqlitePlace) -> None:
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
             synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
     assert (mode, synchronous) == ("wal", 2)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_of_two_deliveries_of_one_message_the_earlier_is_told_of(tmp_path: Path, portable: bool) -> None:
+    place = (PortableSqlitePlace if portable else SqlitePlace)(tmp_path)
+    with opened(place) as writer:
+        writer.prepare(SCHEMA)
+        for received_at in (NOW + 5, NOW + 3, NOW + 4):
+            rows = rows_for(SCHEMA, ["a-0"], {"_received_at": [received_at]})
+            commit(writer, Flush({TABLE: rows}, NO_REJECTS, endings()))
+    assert [row["_received_at"] for row in place.rows(TABLE)] == ["2026-09-21 14:13:20.000003"]
 
 
 def test_two_writers_at_once_leave_each_row_once(place: SqlitePlace) -> None:

@@ -1,0 +1,199 @@
+"""Finding the familiar messages of a batch, and gathering their values.
+
+A few dozen messages go through each stage together: that keeps what a stage
+needs in the processor's caches, and decoded messages do not live long.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from ..model.envelope import Envelope
+from .contexts import NO_ID
+from .identity import event_id
+from .messages import MEANINGS, NO_TABLE
+from .pool import Pool, Seed
+from .rules import FlattenRules
+from .sealed import ENTITY, REFERENCE, Opener
+from .slots import Slots
+from .told import Plan, Told
+
+_TOGETHER: Final = 64
+_CUT: Final = "MessageMaxSizeExceeded"
+_GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_INT32: Final = 2**31
+_MANY: Final = 10_000
+
+
+class Gatherer:
+    """Puts familiar messages into pools; not for two threads at once.
+
+    Args:
+        slots: What has been seen of columns.
+        rules: What to skip, and what is too large.
+    """
+
+    def __init__(self, slots: Slots, rules: FlattenRules) -> None:
+        self._slots = slots
+        self._rules = rules
+        self._opener = Opener()
+        self._plans: dict[tuple[str, str], Plan | None] = {}
+        self._counts: dict[str, bool] = {}
+
+    def gather(self, pool: Pool, messages: Sequence[tuple[int, Envelope]]) -> dict[int, str | None]:
+        """Add the rows of familiar messages to a pool.
+
+        Args:
+            pool: Where to.
+            messages: Positions and envelopes; the bodies are UTF-8.
+
+        Returns:
+            Position to event id, or to ``None`` where the rules skip the
+            message.  A position that is missing must be read thoroughly.
+        """
+        known: dict[int, str | None] = {}
+        for start in range(0, len(messages), _TOGETHER):
+            self._gather(pool, messages[start : start + _TOGETHER], known)
+        return known
+
+    def _gather(
+        self, pool: Pool, messages: Sequence[tuple[int, Envelope]], known: dict[int, str | None]
+    ) -> None:
+        limit = self._rules.limits.body_bytes
+        whole = [
+            (position, envelope)
+            for position, envelope in messages
+            if len(envelope.body) <= limit and _CUT not in "".join(envelope.properties)
+        ]
+        contexts = self._opener.contexts([envelope.body for _, envelope in whole])
+        told: list[Told] = []
+        for (position, envelope), context in zip(whole, contexts, strict=True):
+            plan = None if context is None else self._plan(context.MessageName, context.PrimaryEntityName)
+            if context is None or plan is None:
+                continue
+            if plan.taken:
+                told.append(Told(position, envelope, context, plan))
+            else:
+                known[position] = None
+        self._open_targets(told)
+        self._open_images(told)
+        for each in told:
+            if each.familiar:
+                self._add(pool, each, known)
+
+    def _plan(self, message: str, table: str) -> Plan | None:
+        try:
+            return self._plans[message, table]
+        except KeyError:
+            if len(self._plans) > _MANY:
+                self._plans.clear()
+            plan = self._plans[message, table] = self._new_plan(message, table.lower())
+            return plan
+
+    def _new_plan(self, message: str, table: str) -> Plan | None:
+        meaning = MEANINGS.get(message)
+        if meaning is None or meaning.target == "Targets" or meaning.content or table in NO_TABLE:
+            return None
+        taken = self._rules.messages.takes(message) and self._rules.tables.takes(table)
+        codes = self._slots.codes(table)
+        return Plan(taken, meaning, table, self._slots.table_number(table), codes)
+
+    def _open_targets(self, told: Sequence[Told]) -> None:
+        entities = [each for each in told if each.target.startswith(ENTITY)]
+        for each, record in zip(
+            entities, self._opener.records([each.target for each in entities]), strict=True
+        ):
+            each.record = record
+            if record is None:
+                each.familiar = False
+            elif each.key == NO_ID:
+                each.key = record.Id.lower()
+        others = [each for each in told if not each.target.startswith(ENTITY)]
+        references = [each.target if each.target.startswith(REFERENCE) else b"" for each in others]
+        for each, reference in zip(others, self._opener.references(references), strict=True):
+            if reference is None:
+                each.familiar = False
+            elif each.key == NO_ID:
+                each.key = reference.Id.lower()
+
+    def _open_images(self, told: Sequence[Told]) -> None:
+        places = []
+        sealed = []
+        for each in told:
+            context = each.context
+            sources = [(each.after, context.PostEntityImages)]
+            if each.plan.meaning.op == "delete":
+                sources.append((each.before, context.PreEntityImages))
+            for place, images in sources:
+                if len(images) > 1 and len({image.key for image in images}) != len(images):
+                    each.familiar = False
+                for image in images:
+                    if self._count(image.key):
+                        text = bytes(image.value)
+                        if text != b"null":
+                            places.append((each, place))
+                            sealed.append(text)
+        for (each, place), record in zip(places, self._opener.images(sealed), strict=True):
+            if record is None:
+                each.familiar = False
+            elif record.Id == each.key or record.Id.lower() in {"", NO_ID, each.key}:
+                place.append(record)
+
+    def _count(self, alias: str) -> bool:
+        try:
+            return self._counts[alias]
+        except KeyError:
+            if len(self._counts) > _MANY:
+                self._counts.clear()
+            counts = self._counts[alias] = self._rules.images.count(alias)
+            return counts
+
+    def _add(self, pool: Pool, told: Told, known: dict[int, str | None]) -> None:
+        context, plan = told.context, told.plan
+        primary = context.PrimaryEntityId.lower()
+        told.compose(self._rules.limits.attributes)
+        if (
+            not told.familiar
+            or 3 * len(told.columns) > self._rules.limits.columns
+            or not -_INT32 < context.Depth < _INT32
+            or told.key == NO_ID
+            or not _GUID(primary)
+            or not (told.key == primary or _GUID(told.key))
+        ):
+            return
+        job_id = context.OperationId.lower()
+        event = event_id(
+            told.envelope.body,
+            job_id if context.Mode == 1 else "",
+            context.OwningExtension.Id.lower(),
+            context.MessageName,
+            plan.table,
+            primary,
+        )
+        seed = Seed(
+            told.position,
+            plan.number,
+            told.key,
+            plan.meaning.op,
+            event,
+            _listed(told.sent),
+            context.OperationCreatedOn,
+            context.MessageName,
+            context.CorrelationId or None,
+            job_id or None,
+            context.UserId or None,
+            context.InitiatingUserId or None,
+            context.OrganizationName or None,
+            context.Depth,
+        )
+        try:
+            pool.add(seed, told)
+        except KeyError:
+            if not self._slots.learn(plan.table, told.columns):
+                return
+            pool.add(seed, told)
+        known[told.position] = event
+
+
+def _listed(keys: list[str]) -> str:
+    return '["' + '","'.join(sorted(keys)) + '"]' if keys else "[]"
