@@ -140,8 +140,8 @@ def test_columns_that_cannot_be_read_hold_the_bridge(place: ParquetPlace) -> Non
 
 
 def test_the_ledger_is_never_ahead_of_the_history(place: ParquetPlace) -> None:
-    place.root.mkdir()
-    obstacle = place.root / TABLE
+    obstacle = place.root / TABLE / "ingest_date=2026-09-21"
+    obstacle.parent.mkdir(parents=True)
     obstacle.touch()
     ledgers: list[int] = []
 
@@ -149,7 +149,7 @@ def test_the_ledger_is_never_ahead_of_the_history(place: ParquetPlace) -> None:
         ledgers.append(len(place.rows("_ledger")))
         obstacle.unlink()
 
-    committer = Committer([place.sink], on_hold=on_hold, backoff=Backoff(0.001, 0.01))
+    committer = Committer([place.sink], clock=lambda: NOW, on_hold=on_hold, backoff=Backoff(0.001, 0.01))
     committer.add(flattened([Post(1, "a", [("account", {"name": text("A")})])]))
     committer.flush()
     assert ledgers == [0]
