@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Final
 
 from ..model.counters import counters
-from ..model.errors import BridgeError, SinkUnavailable
+from ..model.errors import BridgeError, ConfigError, SinkUnavailable, UsageRefused
 from ..sinks.holding import stopping
 from ..sources.ending import Ending, When
 from ..sources.intake import Reading, reading_from, stop_reading
@@ -23,6 +23,8 @@ from .local import flat_memory, local_pipeline
 
 _log = logging.getLogger(__name__)
 
+_FIRST_PAUSE: Final = 1.0
+"""Seconds before the first restart."""
 _BACKOFF_MAX: Final = 60.0
 """Seconds between two restarts, at most."""
 _TRIES: Final = 5
@@ -102,16 +104,16 @@ def _signals() -> Iterator[_Stop]:
 
 
 def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Exception | None:
-    pause, tries, opened = 1.0, 0, False
+    pause, tries, opened = _FIRST_PAUSE, 0, False
     while True:
         flushes = counters.read()["flushes"]
         try:
             _run_once(config, ending, stop.asked.is_set)
-        except BridgeError as error:
-            if not opened and not counters.read()["received"]:
+        except (ConfigError, UsageRefused):
+            raise
+        except Exception as error:
+            if isinstance(error, BridgeError) and not opened and not counters.read()["received"]:
                 raise
-            trouble: Exception = error
-        except RuntimeError as error:
             trouble = error
         else:
             return None
@@ -119,7 +121,7 @@ def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Except
         if stop.asked.is_set():
             return SinkUnavailable(f"stopped before everything received was committed: {_last_line(trouble)}")
         if counters.read()["flushes"] > flushes:
-            pause, tries = 1.0, 0
+            pause, tries = _FIRST_PAUSE, 0
         tries += 1
         if ending.when is not When.NEVER and tries >= _TRIES:
             return trouble

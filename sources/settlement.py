@@ -15,6 +15,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Protocol
 
 from azure.core.exceptions import AzureError
@@ -124,9 +125,15 @@ def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: b
 
 
 def _can_wait(handler: Any) -> bool:
-    settle = getattr(handler, "settle_messages", None)
-    tags = getattr(getattr(handler, "_link", None), "_received_delivery_tags", None)
-    return settle is not None and isinstance(tags, set) and "await_outcome" in inspect.getsource(settle)
+    link = getattr(handler, "_link", None)
+    tags = getattr(link, "_received_delivery_tags", None)
+    return hasattr(handler, "settle_messages") and isinstance(tags, set) and _takes_await(type(link))  # type: ignore[arg-type]
+
+
+@cache
+def _takes_await(link: type[Any]) -> bool:
+    send = getattr(link, "send_disposition", None)
+    return send is not None and "await_outcome" in inspect.signature(send).parameters
 
 
 class ManagementSettlement:
