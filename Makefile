@@ -2,6 +2,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 OLDEST_SDK := 7.14.3
+SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/emulator/server
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
 
 .PHONY: help demo test lint unit sdk bench lock schema clean
@@ -29,7 +30,7 @@ unit: $(VENV)/.ready-dev ## The tests, against the embedded Service Bus over TCP
 
 sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, on the oldest one we support
 	@echo "== tests of the SDK contract (azure-servicebus $(OLDEST_SDK))"
-	@PYTHONPATH=$(OLD_SDK_DIR) CDSBRIDGE_EXPECT_SDK=$(OLDEST_SDK) $(PYTHON) -m pytest -m sdk tests
+	@PYTHONPATH=$(OLD_SDK_DIR) CDSBRIDGE_EXPECT_SDK=$(OLDEST_SDK) $(PYTHON) -m pytest -n 2 --dist loadfile $(SDK_TESTS)
 
 bench: $(VENV)/.ready-dev ## The long proofs and measurements; see bench/README.md
 	@$(PYTHON) bench/flatten.py

@@ -5,6 +5,7 @@ runs, so that ``--help`` does not wait for Beam.
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -191,7 +192,7 @@ def _end(work: Callable[[], int], verbose: bool) -> NoReturn:
         code = work()
     except BridgeError as error:
         if verbose:
-            raise
+            traceback.print_exc()
         typer.echo(f"cdsbridge: {error}", err=True)
         code = exit_code(error)
     except KeyboardInterrupt:

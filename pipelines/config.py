@@ -1,9 +1,9 @@
 """One bridge, as its configuration file describes it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..sinks import AnySink
 from ..sources.config import ServiceBusSource
@@ -44,6 +44,12 @@ class BridgeConfig(BaseModel):
     max_rejected: int | None = Field(
         default=None, ge=0, description="Exit with 4 when more messages than this were rejected."
     )
+
+    @model_validator(mode="after")
+    def _a_commit_fits_in_flight(self) -> Self:
+        if self.commit.messages > self.source.max_in_flight:
+            raise ValueError("commit.messages is more than source.max_in_flight; no commit would reach it")
+        return self
 
     @property
     def journal(self) -> str | None:

@@ -1,16 +1,21 @@
 """The one graph: streaming, draining and backfill differ in when reading ends, and in nothing else."""
 
+from typing import Final
+
 from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 
 from ..model.verdict import DispositionBatch
 from ..sinks.steps import CommitTables
-from ..sources.ending import Ending
+from ..sources.ending import Ending, When
 from ..sources.read import BundleLimits, ReadFromServiceBus
 from ..sources.settle import SettleMessages
 from ..tables.types import load_types
 from ..transforms.steps import FlattenContexts
 from .config import BridgeConfig
+
+_LULL: Final = 0.25
+"""Seconds without a message after which a draining bridge commits what it has."""
 
 
 def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollection[DispositionBatch]:
@@ -31,7 +36,7 @@ def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollect
     limits = BundleLimits(
         seconds=config.commit.seconds,
         messages=config.commit.messages,
-        lull=min(0.5, config.commit.seconds),
+        lull=None if ending.when is When.NEVER else _LULL,
     )
     return (
         pipeline

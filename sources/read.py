@@ -36,13 +36,14 @@ class BundleLimits:
     Attributes:
         seconds: Since the first micro-batch of the bundle.
         messages: Received in the bundle.
-        lull: Seconds without a message after which a bundle with messages ends early.
+        lull: Seconds without a message after which a bundle with messages ends early; for
+            draining, where waiting brings nothing more.  ``None``: it does not.
         empty: Seconds after which a bundle without messages ends.
     """
 
     seconds: float = 2.0
     messages: int = 5000
-    lull: float = 0.5
+    lull: float | None = None
     empty: float = 5.0
 
 
@@ -138,5 +139,5 @@ class _Bundle:
         return (
             self._messages >= self._limits.messages
             or now - self._begun >= self._limits.seconds
-            or now - self._last >= self._limits.lull
+            or (self._limits.lull is not None and now - self._last >= self._limits.lull)
         )

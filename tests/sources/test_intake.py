@@ -20,8 +20,6 @@ from cdsbridge.sources import Ending, ServiceBusSource
 from cdsbridge.sources.intake import Intake, Reading, reading_from
 from cdsbridge.sources.journal import Journal, read_journal
 
-pytestmark = pytest.mark.sdk
-
 SourceOf = Callable[..., ServiceBusSource]
 MakeQueue = Callable[..., str]
 Send = Callable[[str, int], None]

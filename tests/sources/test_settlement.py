@@ -24,8 +24,6 @@ from cdsbridge.sources.settlement import (
 )
 from cdsbridge.sources.settler import ways
 
-pytestmark = pytest.mark.sdk
-
 VERSION = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
 WAYS = ("range", "management", "gather", "public")
 
