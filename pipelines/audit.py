@@ -12,7 +12,6 @@ from ..sources.journal import read_journal
 from .config import BridgeConfig
 from .exit import Exit
 from .load import load_config
-from .logs import set_up_logging
 
 
 def audit_bridge(config: BridgeConfig) -> AuditReport:
@@ -32,9 +31,8 @@ def audit_bridge(config: BridgeConfig) -> AuditReport:
             reader.close()
 
 
-def audit_command(conf: Path, settings: Sequence[str], output: str, verbose: bool) -> int:
+def audit_command(conf: Path, settings: Sequence[str], output: str) -> int:
     """Print the audit of a bridge; return the exit code."""
-    set_up_logging(verbose, as_json=False)
     report = audit_bridge(load_config(conf, settings))
     if output == "json":
         typer.echo(json.dumps({"holds": report.holds, **asdict(report)}, default=str))

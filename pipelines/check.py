@@ -11,16 +11,14 @@ from ..sources.connect import explain, namespace_of, open_client, open_receiver
 from .config import BridgeConfig
 from .exit import Exit
 from .load import load_config
-from .logs import set_up_logging
 
 
-def check_command(conf: Path, settings: Sequence[str], offline: bool, verbose: bool) -> int:
+def check_command(conf: Path, settings: Sequence[str], offline: bool) -> int:
     """Load a configuration and, unless offline, open source and sinks; return the exit code.
 
     Raises:
         BridgeError: The first thing that cannot be opened.
     """
-    set_up_logging(verbose, as_json=False)
     config = load_config(conf, settings)
     typer.echo(f"{conf}: the configuration is right")
     if offline:

@@ -14,6 +14,7 @@ import typer
 
 from ..model.errors import BridgeError
 from .exit import Exit, exit_code
+from .logs import set_up_logging
 
 app = typer.Typer(
     name="cdsbridge",
@@ -51,9 +52,9 @@ def run(
     def work() -> int:
         from .run import run_command  # noqa: PLC0415
 
-        return run_command(conf, settings or (), until_idle, drain, output, quiet, log_json, verbose)
+        return run_command(conf, settings or (), until_idle, drain, output, quiet)
 
-    _end(work, verbose)
+    _end(work, verbose, log_json)
 
 
 @app.command(epilog="Example: cdsbridge backfill conf/local.yaml --from dlq")
@@ -72,7 +73,7 @@ def backfill(
     def work() -> int:
         from .run import backfill_command  # noqa: PLC0415
 
-        return backfill_command(conf, settings or (), origin, output, quiet, verbose)
+        return backfill_command(conf, settings or (), origin, output, quiet)
 
     _end(work, verbose)
 
@@ -96,7 +97,7 @@ def check(
             return print_schema()
         if conf is None:
             raise typer.BadParameter("name a configuration, or ask for --schema")
-        return check_command(conf, settings or (), offline, verbose)
+        return check_command(conf, settings or (), offline)
 
     _end(work, verbose)
 
@@ -108,7 +109,7 @@ def audit(conf: Conf, settings: Settings = None, output: Output = "text", verbos
     def work() -> int:
         from .audit import audit_command  # noqa: PLC0415
 
-        return audit_command(conf, settings or (), output, verbose)
+        return audit_command(conf, settings or (), output)
 
     _end(work, verbose)
 
@@ -164,7 +165,7 @@ def simulate(
     def work() -> int:
         from .simulate import simulate_command  # noqa: PLC0415
 
-        return simulate_command(conf, settings or (), count, seed, rate, verbose)
+        return simulate_command(conf, settings or (), count, seed, rate)
 
     _end(work, verbose)
 
@@ -186,8 +187,9 @@ def demo(
     _end(work, verbose)
 
 
-def _end(work: Callable[[], int], verbose: bool) -> NoReturn:
+def _end(work: Callable[[], int], verbose: bool, log_json: bool = False) -> NoReturn:
     """Do a command's work, tell its error in a sentence, and exit with its code."""
+    set_up_logging(verbose, log_json)
     try:
         code = work()
     except BridgeError as error:

@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 _QUIET: Final = ("azure", "apache_beam", "uamqp", "msal", "urllib3")
-"""Libraries whose chatter is shown only when asked for."""
+"""Libraries whose chatter is shown only when asked for; so is what any library tells the root logger."""
 
 
 class JsonLines(logging.Formatter):
@@ -32,6 +32,8 @@ def set_up_logging(verbose: bool, as_json: bool) -> None:
         "%(levelname)s %(name)s: %(message)s" if verbose else "%(levelname)s: %(message)s"
     )
     handler.setFormatter(JsonLines() if as_json else plain)
+    if not verbose:
+        handler.addFilter(lambda record: record.name != "root")
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)

@@ -10,7 +10,6 @@ from ..model.errors import ConfigError
 from ..sources.ending import Ending
 from .config import BridgeConfig
 from .load import load_config
-from .logs import set_up_logging
 from .progress import progress
 from .supervise import RunResult, run_bridge
 
@@ -22,11 +21,8 @@ def run_command(
     drain: bool,
     output: str,
     quiet: bool,
-    log_json: bool,
-    verbose: bool,
 ) -> int:
     """Run a bridge and report; return the exit code."""
-    set_up_logging(verbose, log_json)
     config = load_config(conf, settings)
     ending = Ending.never()
     if drain:
@@ -36,11 +32,8 @@ def run_command(
     return _run(config, ending, output, quiet)
 
 
-def backfill_command(
-    conf: Path, settings: Sequence[str], origin: str, output: str, quiet: bool, verbose: bool
-) -> int:
+def backfill_command(conf: Path, settings: Sequence[str], origin: str, output: str, quiet: bool) -> int:
     """Drain the entities, or their dead-letter queues, and report; return the exit code."""
-    set_up_logging(verbose, as_json=False)
     config = load_config(conf, settings)
     if origin == "dlq":
         entities = tuple(f"{entity}/$DeadLetterQueue" for entity in config.source.entities)

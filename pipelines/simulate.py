@@ -10,15 +10,11 @@ import typer
 from ..emulator.dataverse import Organization, Post, traffic
 from .exit import Exit
 from .load import load_config
-from .logs import set_up_logging
 from .post import post_all
 
 
-def simulate_command(
-    conf: Path, settings: Sequence[str], count: int, seed: int, rate: float | None, verbose: bool
-) -> int:
+def simulate_command(conf: Path, settings: Sequence[str], count: int, seed: int, rate: float | None) -> int:
     """Post a simulated organisation's messages; return the exit code."""
-    set_up_logging(verbose, as_json=False)
     config = load_config(conf, settings)
     entity = config.source.entities[0]
     organization = Organization(seed=seed, start=datetime.now(UTC).replace(microsecond=0))

@@ -1,45 +1,102 @@
-"""The SDK's received message, reduced to an envelope."""
+"""What the SDK received, reduced to an envelope and to what settling needs."""
 
+import functools
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from azure.servicebus import ServiceBusReceivedMessage
+from azure.core.settings import settings
+from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
 from azure.servicebus.amqp import AmqpMessageBodyType
 
 from ..model.envelope import Envelope
 
 
-def to_envelope(message: ServiceBusReceivedMessage, entity: str, received_at: int) -> Envelope:
-    """Return what we keep of a message.
+class Received(NamedTuple):
+    """A message as it was received.
 
-    Args:
-        message: As the SDK received it, in peek-lock mode.
-        entity: Path of the entity, as configured.
-        received_at: Microseconds since 1970 UTC.
+    Attributes:
+        envelope: What we keep of it.
+        delivery: Delivery id and tag on its link, where the SDK tells them.
+        message: The SDK's message, where there is one.
     """
-    raw = message.raw_amqp_message
-    annotations: Any = raw.annotations or {}
-    properties: Any = raw.properties
+
+    envelope: Envelope
+    delivery: tuple[int, bytes] | None
+    message: ServiceBusReceivedMessage | None
+
+
+def leave_transfers_unbuilt(receiver: ServiceBusReceiver) -> bool:
+    """Let a receiver hand out AMQP transfers instead of message objects, where this SDK can; tell whether.
+
+    Building the objects takes a fifth of the time of receiving, and we take
+    them apart at once.
+    """
+    inner: Any = receiver
+    if settings.tracing_enabled() or not isinstance(
+        getattr(inner, "_build_received_message", None), functools.partial
+    ):
+        return False
+    inner._build_received_message = _unbuilt  # noqa: SLF001 - looked for above; else the message objects
+    return True
+
+
+def from_transfer(transfer: tuple[Any, Any], entity: str, received_at: int) -> Received:
+    """Return what we keep of an AMQP transfer frame and the message sections in it.
+
+    The lock token is the delivery tag, a .NET GUID.
+    """
+    frame, message = transfer
+    tag = bytes(frame[2])
+    notes = message.message_annotations or {}
+    properties = message.properties
     known = properties is not None
-    token = message.lock_token
-    return Envelope(
-        body=_body(message),
+    envelope = Envelope(
+        body=_body_of(message),
         entity=entity,
-        sequence_number=message.sequence_number or 0,
-        enqueued_at=1000 * int(annotations.get(b"x-opt-enqueued-time") or 0),
+        sequence_number=notes.get(b"x-opt-sequence-number") or 0,
+        enqueued_at=1000 * int(notes.get(b"x-opt-enqueued-time") or 0),
         received_at=received_at,
         message_id=_text(properties.message_id) if known else "",
         correlation_id=_text(properties.correlation_id) if known else "",
         content_type=_text(properties.content_type) if known else "",
-        properties={
-            _name(key): value.decode("utf-8", "replace") if type(value) is bytes else _plain(value)
-            for key, value in (raw.application_properties or {}).items()
-        },
+        properties=_properties(message.application_properties),
+        delivery_count=(message.header.delivery_count or 0) if message.header is not None else 0,
+        lock_token=tag[3::-1] + tag[5:3:-1] + tag[7:5:-1] + tag[8:],
+        locked_until=1000 * int(notes.get(b"x-opt-locked-until") or 0),
+    )
+    return Received(envelope, (frame[1], frame[2]), None)
+
+
+def from_message(message: ServiceBusReceivedMessage, entity: str, received_at: int) -> Received:
+    """Return what we keep of a message object of the SDK.
+
+    Args:
+        message: As received in peek-lock mode.
+        entity: Path of the entity, as configured.
+        received_at: Microseconds since 1970 UTC.
+    """
+    raw = message.raw_amqp_message
+    notes: Any = raw.annotations or {}
+    properties: Any = raw.properties
+    known = properties is not None
+    token = message.lock_token
+    envelope = Envelope(
+        body=_body(message),
+        entity=entity,
+        sequence_number=message.sequence_number or 0,
+        enqueued_at=1000 * int(notes.get(b"x-opt-enqueued-time") or 0),
+        received_at=received_at,
+        message_id=_text(properties.message_id) if known else "",
+        correlation_id=_text(properties.correlation_id) if known else "",
+        content_type=_text(properties.content_type) if known else "",
+        properties=_properties(raw.application_properties),
         delivery_count=message.delivery_count or 0,
         lock_token=None if token is None else getattr(token, "bytes", None),
-        locked_until=1000 * int(annotations.get(b"x-opt-locked-until") or 0),
+        locked_until=1000 * int(notes.get(b"x-opt-locked-until") or 0),
     )
+    number, tag = getattr(message, "_delivery_id", None), getattr(message, "_delivery_tag", None)
+    return Received(envelope, None if number is None or tag is None else (number, tag), message)
 
 
 def now_us() -> int:
@@ -47,14 +104,35 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def _unbuilt(transfer: tuple[Any, Any]) -> tuple[Any, Any]:
+    return transfer
+
+
+def _properties(sent: Any) -> dict[str, Any]:
+    return {
+        _name(key): value.decode("utf-8", "replace") if type(value) is bytes else _plain(value)
+        for key, value in (sent or {}).items()
+    }
+
+
+def _body_of(message: Any) -> bytes:
+    if message.data is not None:
+        parts = list(message.data)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+    return _plain_body(message.value if message.sequence is None else message.sequence)
+
+
 def _body(message: ServiceBusReceivedMessage) -> bytes:
     body = message.body
     if message.body_type is AmqpMessageBodyType.DATA:
         parts = list(body)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
-    if isinstance(body, bytes):
-        return body
-    return str(body).encode()
+    return _plain_body(list(body) if message.body_type is AmqpMessageBodyType.SEQUENCE else body)
+
+
+def _plain_body(body: Any) -> bytes:
+    """Return a value or sequence body as bytes; what is neither text nor bytes is left for quarantine."""
+    return body if isinstance(body, bytes) else str(body).encode()
 
 
 @lru_cache(maxsize=1024)

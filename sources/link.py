@@ -8,10 +8,11 @@ hand in what is to be settled and wait for nothing.
 import logging
 import queue
 import threading
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
-from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
+from azure.servicebus import ServiceBusReceiver
 
 from ..model.counters import counters
 from ..model.envelope import Envelope, MicroBatch
@@ -22,7 +23,7 @@ from .address import Address
 from .buffer import Buffer
 from .config import ServiceBusSource
 from .connect import explain, open_client, open_receiver
-from .convert import now_us, to_envelope
+from .convert import Received, from_message, from_transfer, leave_transfers_unbuilt, now_us
 from .journal import Journal
 from .progress import Progress
 from .settlement import Held
@@ -34,6 +35,8 @@ _SHORT_WAIT: Final = 0.1
 """Seconds a receive waits while something may have to be settled."""
 _BACKOFF_MAX: Final = 30.0
 """Seconds between two tries to reopen a link, at most."""
+_JOURNAL_PAUSE: Final = 2.0
+"""Seconds without receiving after the journal could not be written; locks are renewed meanwhile."""
 
 
 class Shared(NamedTuple):
@@ -59,7 +62,9 @@ class Link(threading.Thread):
         self._handed: queue.SimpleQueue[tuple[Disposition, ...]] = queue.SimpleQueue()
         self._settler = Settler(shared.source, shared.entity, self._drop)
         self._dead_letters = Address.parse(shared.entity).dead_letters
+        self._reduce: Callable[[Any, str, int], Received] = from_message
         self._idle = threading.Event()
+        self._held_up_until = 0.0
         self.ready = threading.Event()
         self.error: BridgeError | None = None
         """Why the link could not be opened the first time."""
@@ -81,6 +86,7 @@ class Link(threading.Thread):
         """Open, serve, reopen; end when told to close, or when the first opening fails."""
         pause = 0.5
         while not self._done():
+            begun = time.monotonic()
             try:
                 self._connect_and_serve()
             except Exception as error:  # noqa: BLE001 - a thread that dies in silence would end the stream
@@ -91,11 +97,11 @@ class Link(threading.Thread):
                     self.ready.set()
                     break
                 counters.add("reconnects")
-                _log.warning("%s; trying again in %.0f s", told, pause)
+                served = time.monotonic() - begun > _BACKOFF_MAX
+                pause = 0.5 if served or self._held_up() else pause
+                _log.warning("%s; trying again in %.1f s", told, pause)
                 self._shared.close.wait(pause)
                 pause = min(2 * pause, _BACKOFF_MAX)
-            else:
-                pause = 0.5
         self._idle.set()
         self._shared.buffer.wake()
 
@@ -109,6 +115,8 @@ class Link(threading.Thread):
         ):
             self._shared.progress.opened(receiver)
             self._settler.opened(receiver)
+            unbuilt = not self._settler.needs_messages and leave_transfers_unbuilt(receiver)
+            self._reduce = from_transfer if unbuilt else from_message
             self.ready.set()
             self._serve(receiver)
             self._settler.let_go()
@@ -126,7 +134,13 @@ class Link(threading.Thread):
                 self._await_work()
 
     def _receiving(self) -> bool:
-        return not (self._shared.stop.is_set() or self._shared.close.is_set() or self._shared.progress.ended)
+        shared = self._shared
+        ended = shared.stop.is_set() or shared.close.is_set() or shared.progress.ended
+        return not (ended or self._held_up())
+
+    def _held_up(self) -> bool:
+        """Tell whether receiving waits for the journal."""
+        return time.monotonic() < self._held_up_until
 
     def _await_work(self) -> None:
         """Wait a moment for something to settle; at the bound or at the end nothing else can happen."""
@@ -139,8 +153,7 @@ class Link(threading.Thread):
         wait = _SHORT_WAIT if self._settler.held else self._shared.source.wait
         envelopes: tuple[Envelope, ...] = ()
         try:
-            messages = receiver.receive_messages(granted, max_wait_time=wait)
-            envelopes = self._take_over(messages)
+            envelopes = self._take_over(receiver.receive_messages(granted, max_wait_time=wait))
         finally:
             size = sum(len(envelope.body) for envelope in envelopes)
             self._shared.buffer.arrived(granted, len(envelopes), size)
@@ -150,14 +163,15 @@ class Link(threading.Thread):
             reach("received")
             self._shared.buffer.put(MicroBatch(self._shared.entity, envelopes))
 
-    def _take_over(self, messages: Sequence[ServiceBusReceivedMessage]) -> tuple[Envelope, ...]:
+    def _take_over(self, messages: Sequence[Any]) -> tuple[Envelope, ...]:
         """Reduce messages to envelopes, held from now on."""
         shared, now = self._shared, now_us()
-        pairs = [(to_envelope(message, shared.entity, now), message) for message in messages]
-        pairs = [pair for pair in pairs if not shared.progress.left(pair[0].sequence_number)]
-        self._settler.hold(pairs)
-        shared.progress.received(len(pairs))
-        return tuple(envelope for envelope, _ in pairs)
+        found = [self._reduce(message, shared.entity, now) for message in messages]
+        if self._dead_letters:
+            found = [item for item in found if not shared.progress.left(item.envelope.sequence_number)]
+        self._settler.hold(found)
+        shared.progress.received(len(found))
+        return tuple(item.envelope for item in found)
 
     @staticmethod
     def _count(envelopes: Sequence[Envelope], size: int) -> None:
@@ -175,6 +189,7 @@ class Link(threading.Thread):
             journal.write("received", self._shared.entity, keys)
         except OSError as error:
             self._settler.give_back([envelope.lock_token for envelope in envelopes])
+            self._held_up_until = time.monotonic() + _JOURNAL_PAUSE
             raise SinkUnavailable(
                 f"the journal cannot be written: {error}; receiving waits for it"
             ) from error
@@ -201,10 +216,14 @@ class Link(threading.Thread):
 
     def _drop(self, held: Sequence[Held], settled: bool) -> None:
         """Take messages out of the count, whatever became of them."""
-        shared = self._shared
-        if settled and shared.journal is not None:
-            shared.journal.write(
-                "settled", shared.entity, [(item.sequence_number, item.enqueued_at) for item in held]
-            )
-        shared.progress.dropped(len(held))
-        shared.buffer.ended(len(held), sum(item.size for item in held))
+        self._shared.progress.dropped(len(held))
+        self._shared.buffer.ended(len(held), sum(item.size for item in held))
+        if settled and self._shared.journal is not None:
+            self._note_settled(self._shared.journal, held)
+
+    def _note_settled(self, journal: Journal, held: Sequence[Held]) -> None:
+        keys = [(item.sequence_number, item.enqueued_at) for item in held]
+        try:
+            journal.write("settled", self._shared.entity, keys)
+        except OSError as error:
+            _log.warning("the journal cannot be written: %s; it lacks %d settled messages", error, len(keys))

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
+from azure.servicebus import ServiceBusReceiver
 
 from ..model.counters import counters
-from ..model.envelope import Envelope
 from ..model.failpoints import reach
 from ..model.verdict import Disposition, Outcome
 from .config import ServiceBusSource
+from .convert import Received
 from .gather import GatherSettlement
 from .settlement import (
     MANAGEMENT_LIMIT,
@@ -78,12 +78,17 @@ class Settler:
         self._ways = ways(receiver, self._source, self._entity)
         _log.debug("%s is settled by: %s", self._entity, ", ".join(way.name for way in self._ways))
 
-    def hold(self, pairs: Sequence[tuple[Envelope, ServiceBusReceivedMessage]]) -> None:
+    @property
+    def needs_messages(self) -> bool:
+        """Whether settling needs the SDK's own message objects."""
+        return all(way.needs_message for way in self._ways)
+
+    def hold(self, found: Sequence[Received]) -> None:
         """Take over messages that were just received."""
         now, wall = time.monotonic(), time.time()
-        keep = all(way.needs_message for way in self._ways)
         handler = getattr(self._receiver, "_handler", None)
-        for envelope, message in pairs:
+        keep = self.needs_messages
+        for envelope, delivery, message in found:
             if envelope.lock_token is None:
                 continue
             lasts = envelope.locked_until / 1e6 - wall
@@ -94,7 +99,7 @@ class Settler:
                 size=len(envelope.body),
                 received=now,
                 expires=now + (lasts if lasts > 0 else _ASSUMED_LOCK),
-                delivery=_delivery(message, handler),
+                delivery=None if delivery is None else (*delivery, handler),
                 message=message if keep else None,
             )
             self._held[held.token] = held
@@ -219,9 +224,3 @@ def _foreign(item: Disposition, token: bytes) -> Held:
 def _due(held: Held) -> float:
     """Return the monotonic second at which half of a lock's remaining time was used up."""
     return held.expires - 0.5 * max(held.expires - held.received, 2.0) if held.expires else held.received
-
-
-def _delivery(message: ServiceBusReceivedMessage, handler: Any) -> tuple[int, bytes, Any] | None:
-    number = getattr(message, "_delivery_id", None)
-    tag = getattr(message, "_delivery_tag", None)
-    return None if number is None or tag is None else (number, tag, handler)
