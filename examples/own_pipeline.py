@@ -13,7 +13,8 @@ import os
 import sys
 
 import apache_beam as beam
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from pydantic import SecretStr
 
 from cdsbridge.model.batch import FlattenedBatch, TableBatch
 from cdsbridge.sinks import ParquetSink, SqlSink
@@ -36,15 +37,16 @@ def _dropped(table: TableBatch) -> TableBatch:
 
 def main(connection_string: str, queue: str, folder: str) -> None:
     """Drain a queue into a folder."""
-    source = ServiceBusSource(connection_string=connection_string, entities=(queue,))
-    sinks = [ParquetSink(url=f"{folder}/parquet"), SqlSink(url=f"sqlite:///{folder}/bridge.db")]
+    source = ServiceBusSource(connection_string=SecretStr(connection_string), entities=(queue,))
+    files = ParquetSink(url=f"{folder}/parquet")
+    database = SqlSink(url=SecretStr(f"sqlite:///{folder}/bridge.db"))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         (
             pipeline
             | ReadFromServiceBus(source, ending=Ending.at_mark())
             | FlattenContexts()
             | beam.Map(without_private).with_output_types(FlattenedBatch)
-            | CommitTables(sinks)
+            | CommitTables([files, database])
             | SettleMessages(source)
         )
 

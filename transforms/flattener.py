@@ -11,6 +11,7 @@ from ..model.verdict import Outcome, Verdict
 from ..tables.types import ColumnTypes
 from .assembly import assemble, joined
 from .gather import Gatherer
+from .pairs import one_binary
 from .pool import Pool
 from .pooled import harvested
 from .rows import Row
@@ -66,7 +67,7 @@ class Flattener:
         pool = Pool()
         try:
             known = self._gatherer.gather(pool, _sound(batch.envelopes))
-            tables, left_out = harvested(pool, self._slots, batch)
+            tables, left_out = harvested(pool, self._slots, self._rules.limits, batch)
         except Exception:  # noqa: BLE001 - a fault of ours on one message must not stop the others
             _log.exception("flattening in bulk failed; the batch is read message by message")
             self._forget()
@@ -92,9 +93,8 @@ def _utf8(envelopes: Sequence[Envelope]) -> bool:
     text = b"\n".join([envelope.body for envelope in envelopes])
     if text.isascii():
         return True
-    ends = pa.py_buffer(len(text).to_bytes(8, "little").rjust(16, b"\0"))
     try:
-        pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(text)]).cast(pa.large_string())
-    except pa.ArrowInvalid:
+        one_binary(text).cast(pa.string())
+    except (pa.ArrowInvalid, OverflowError):
         return False
     return True

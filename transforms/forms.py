@@ -75,4 +75,4 @@ def form_of(sealed: bytes) -> Form:
     for beginning, form in _BEGINNINGS:
         if sealed.startswith(beginning):
             return form
-    return Form.DECIMAL if sealed[:1] in b"-0123456789" else Form.ODD
+    return Form.DECIMAL if sealed and sealed[0] in b"-0123456789" else Form.ODD

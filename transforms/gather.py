@@ -5,16 +5,19 @@ needs in the processor's caches, and decoded messages do not live long.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+from msgspec import Raw
 
 from ..model.envelope import Envelope
 from .contexts import NO_ID
 from .identity import event_id
 from .messages import MEANINGS, NO_TABLE
-from .pool import Pool, Seed
+from .pairs import inside
+from .pool import Pool, Seed, Source
 from .rules import FlattenRules
-from .sealed import ENTITY, REFERENCE, Opener
+from .sealed import ENTITY, REFERENCE, Opener, Pair, SealedRecord
 from .slots import Slots
 from .told import Plan, Told
 
@@ -95,8 +98,7 @@ class Gatherer:
         if meaning is None or meaning.target == "Targets" or meaning.content or table in NO_TABLE:
             return None
         taken = self._rules.messages.takes(message) and self._rules.tables.takes(table)
-        codes = self._slots.codes(table)
-        return Plan(taken, meaning, table, self._slots.table_number(table), codes)
+        return Plan(taken, meaning, table)
 
     def _open_targets(self, told: Sequence[Told]) -> None:
         entities = [each for each in told if each.target.startswith(ENTITY)]
@@ -117,27 +119,30 @@ class Gatherer:
                 each.key = reference.Id.lower()
 
     def _open_images(self, told: Sequence[Told]) -> None:
-        places = []
-        sealed = []
+        owners: list[tuple[Told, bool]] = []
+        sealed: list[bytes] = []
         for each in told:
-            context = each.context
-            sources = [(each.after, context.PostEntityImages)]
+            for image in self._counting(each, each.context.PostEntityImages):
+                owners.append((each, True))
+                sealed.append(image)
             if each.plan.meaning.op == "delete":
-                sources.append((each.before, context.PreEntityImages))
-            for place, images in sources:
-                if len(images) > 1 and len({image.key for image in images}) != len(images):
-                    each.familiar = False
-                for image in images:
-                    if self._count(image.key):
-                        text = bytes(image.value)
-                        if text != b"null":
-                            places.append((each, place))
-                            sealed.append(text)
-        for (each, place), record in zip(places, self._opener.images(sealed), strict=True):
-            if record is None:
+                for image in self._counting(each, each.context.PreEntityImages):
+                    owners.append((each, False))
+                    sealed.append(image)
+        for (each, after), record in zip(owners, self._opener.images(sealed), strict=True):
+            if record is None or record.Id.lower() not in {each.key, "", NO_ID}:
                 each.familiar = False
-            elif record.Id == each.key or record.Id.lower() in {"", NO_ID, each.key}:
-                place.append(record)
+            elif after:
+                each.after = [*(each.after or ()), record]
+            else:
+                each.before = [*(each.before or ()), record]
+
+    def _counting(self, told: Told, images: Sequence[Pair]) -> list[bytes]:
+        """Return the images that count."""
+        if len(images) > 1 and len({image.key for image in images}) != len(images):
+            told.familiar = False
+        found = [bytes(image.value) for image in images if self._count(image.key)]
+        return [image for image in found if image != b"null"]
 
     def _count(self, alias: str) -> bool:
         try:
@@ -150,50 +155,81 @@ class Gatherer:
 
     def _add(self, pool: Pool, told: Told, known: dict[int, str | None]) -> None:
         context, plan = told.context, told.plan
+        sources = _sources(told)
         primary = context.PrimaryEntityId.lower()
-        told.compose(self._rules.limits.attributes)
         if (
-            not told.familiar
-            or 3 * len(told.columns) > self._rules.limits.columns
-            or not -_INT32 < context.Depth < _INT32
+            sources is None
             or told.key == NO_ID
+            or not -_INT32 < context.Depth < _INT32
             or not _GUID(primary)
             or not (told.key == primary or _GUID(told.key))
         ):
             return
-        job_id = context.OperationId.lower()
-        event = event_id(
-            told.envelope.body,
-            job_id if context.Mode == 1 else "",
-            context.OwningExtension.Id.lower(),
-            context.MessageName,
-            plan.table,
-            primary,
-        )
-        seed = Seed(
-            told.position,
-            plan.number,
-            told.key,
-            plan.meaning.op,
-            event,
-            _listed(told.sent),
-            context.OperationCreatedOn,
-            context.MessageName,
-            context.CorrelationId or None,
-            job_id or None,
-            context.UserId or None,
-            context.InitiatingUserId or None,
-            context.OrganizationName or None,
-            context.Depth,
-        )
-        try:
-            pool.add(seed, told)
-        except KeyError:
-            if not self._slots.learn(plan.table, told.columns):
-                return
-            pool.add(seed, told)
-        known[told.position] = event
+        seed = _seed(told, self._slots.table(plan.table), primary)
+        pool.add(seed, sources)
+        known[told.position] = seed.event
 
 
-def _listed(keys: list[str]) -> str:
-    return '["' + '","'.join(sorted(keys)) + '"]' if keys else "[]"
+def _seed(told: Told, table: int, primary: str) -> Seed:
+    context, plan = told.context, told.plan
+    job_id = context.OperationId.lower()
+    event = event_id(
+        told.envelope.body,
+        job_id if context.Mode == 1 else "",
+        context.OwningExtension.Id.lower(),
+        context.MessageName,
+        plan.table,
+        primary,
+    )
+    return Seed(
+        told.position,
+        table,
+        told.key,
+        plan.meaning.op,
+        event,
+        context.OperationCreatedOn,
+        context.MessageName,
+        context.CorrelationId or None,
+        job_id or None,
+        context.UserId or None,
+        context.InitiatingUserId or None,
+        context.OrganizationName or None,
+        context.Depth,
+    )
+
+
+def _sources(told: Told) -> list[Source] | None:
+    """Return what tells of the row's columns, later ones last; ``None`` if a list is unfamiliar."""
+    found: list[Source] = []
+    familiar = True
+    for image in told.before or ():
+        familiar &= _put(found, image, sent=True)
+    if told.record is not None:
+        familiar &= _put(found, told.record, sent=True)
+    if told.plan.meaning.columns:
+        attributes = _as_attributes(told.inputs, told.plan.meaning.columns)
+        if attributes:
+            found.append((attributes, b"", True))
+    for image in told.after or ():
+        familiar &= _put(found, image, sent=False)
+    return found if familiar else None
+
+
+def _put(sources: list[Source], record: SealedRecord, *, sent: bool) -> bool:
+    """Add a record that has attributes to the sources; tell whether its lists are familiar."""
+    attributes, labels = inside(bytes(record.Attributes)), inside(bytes(record.FormattedValues))
+    if attributes is None or labels is None:
+        return False
+    if attributes:
+        sources.append((attributes, labels, sent))
+    return bool(attributes) or not labels
+
+
+def _as_attributes(inputs: Mapping[str, Raw], columns: Mapping[str, str]) -> bytes:
+    """Return parameters that are columns as a list of attributes."""
+    pairs = [
+        b'{"key":"%b","value":%b}' % (column.encode(), bytes(inputs[parameter]))
+        for parameter, column in columns.items()
+        if parameter in inputs
+    ]
+    return inside(b"[%b]" % b",".join(pairs)) or b""

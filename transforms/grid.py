@@ -11,33 +11,36 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of one form, one behind the other, and the cell of every value.
+    """Some columns, one behind the other, each with a cell for every row of its table.
 
     Attributes:
         columns: Column numbers.
-        offsets, lengths: Where each column's cells begin, and how many it has:
-            one for each row of its table.
-        cells: The cell of each value.
+        offsets, lengths: Where each column's cells begin, and how many it has.
+        places: Where a column's cells begin, by column number; where there
+            is no such column, ``total``.
+        within: Index in its table, for each row.
+        cells: The cells of the values that the layout was made for.
         total: Cells of all columns.
     """
 
     columns: Numbers
     offsets: Numbers
     lengths: Numbers
+    places: Numbers
+    within: Numbers
     cells: Numbers
     total: int
+
+    def cell(self, codes: Numbers, rows: Numbers) -> Numbers:
+        """Return the cells of columns in rows; ``total`` for a column that is not here, or -1."""
+        begins = self.places[codes]
+        return np.where(begins < self.total, begins + self.within[rows], self.total)
 
     def spread(self, values: pa.Array, cells: Numbers) -> pa.Array:
         """Return all cells: each value in its own, null in the others."""
         indexes = np.full(self.total, -1, np.int64)
         indexes[cells] = np.arange(len(values))
         return values.take(pa.array(indexes, mask=indexes < 0))
-
-    def cells_of(self, codes: Numbers, grid: "Grid", rows: Numbers) -> Numbers:
-        """Return the cells of columns, all of this layout, in some rows."""
-        place = np.zeros(grid.codes, np.int64)
-        place[self.columns] = self.offsets
-        return place[codes] + grid.within[rows]
 
 
 class Grid:
@@ -48,33 +51,37 @@ class Grid:
         column_tables: Number of its table, for each column there is.
 
     Attributes:
-        within: Index in its table, for each row.
-        codes: How many columns there are.
+        order: The rows, table by table.
     """
 
     def __init__(self, row_tables: Numbers, column_tables: Numbers) -> None:
-        self.codes = len(column_tables)
         self._column_tables = column_tables
-        self._order = np.argsort(row_tables, kind="stable")
-        self._sizes = np.bincount(row_tables, minlength=int(column_tables.max(initial=0)) + 1)
+        self.order = np.argsort(row_tables, kind="stable")
+        most = max(int(column_tables.max(initial=0)), int(row_tables.max(initial=0)))
+        self._sizes = np.bincount(row_tables, minlength=most + 1)
         self._starts = np.cumsum(self._sizes) - self._sizes
-        self.within = np.empty(len(row_tables), np.int64)
-        self.within[self._order] = np.arange(len(row_tables)) - self._starts[row_tables[self._order]]
+        self._within = np.empty(len(row_tables), np.int64)
+        self._within[self.order] = np.arange(len(row_tables)) - self._starts[row_tables[self.order]]
 
-    def tables(self) -> list[int]:
-        """Return the numbers of the tables that have rows."""
-        return [int(table) for table in np.flatnonzero(self._sizes)]
+    def tables(self) -> list[tuple[int, int, int]]:
+        """Return number, begin in ``order`` and size of each table that has rows."""
+        return [
+            (table, int(self._starts[table]), int(self._sizes[table]))
+            for table in np.flatnonzero(self._sizes).tolist()
+        ]
 
     def rows(self, table: int) -> Numbers:
-        """Return the rows of a table, in order."""
+        """Return the rows of a table."""
         start = self._starts[table]
-        return self._order[start : start + self._sizes[table]]
+        return self.order[start : start + self._sizes[table]]
 
     def layout(self, codes: Numbers, rows: Numbers) -> Layout:
-        """Return the layout of values by the column and the row of each."""
-        columns = np.flatnonzero(np.bincount(codes, minlength=self.codes))
+        """Return the layout of the columns of values; each value stands in a row."""
+        columns = np.flatnonzero(np.bincount(codes, minlength=len(self._column_tables)))
         lengths = self._sizes[self._column_tables[columns]]
         offsets = np.cumsum(lengths) - lengths
-        place = np.zeros(self.codes, np.int64)
-        place[columns] = offsets
-        return Layout(columns, offsets, lengths, place[codes] + self.within[rows], int(lengths.sum()))
+        total = int(lengths.sum())
+        places = np.full(len(self._column_tables) + 1, total, np.int64)
+        places[columns] = offsets
+        cells = places[codes] + self._within[rows]
+        return Layout(columns, offsets, lengths, places, self._within, cells, total)

@@ -1,4 +1,4 @@
-"""A pool to table batches: every form read once, every value put in its place.
+"""A pool to columns: every form read once, every value put in its place.
 
 All values of one form, over all tables and columns, become one Arrow array;
 one ``take`` spreads it over all the columns of that form, and the columns are
@@ -6,36 +6,26 @@ slices of the result.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Raw
 
 from ..tables.names import label_name, target_name
+from .entries import Flags, Unfit, read_entries, read_labels
 from .forms import LABELLED, Form
-from .grid import Grid, Layout, Numbers
-from .parsing import Misfit, Parsed, misfits, parse
+from .grid import Layout, Numbers
+from .parsing import Parsed, misfits, parse
 from .pool import Pool
+from .rules import Limits
+from .sent import sent_columns
 from .slots import Slots
+from .stamps import milliseconds
+from .stripping import Misfit
 
 Columns = dict[int, dict[str, pa.Array]]
 """Number of a table to its columns by name."""
-
-
-class Unfit(Exception):
-    """Some rows must be read thoroughly.
-
-    Attributes:
-        rows: Their indexes in the pool.
-    """
-
-    def __init__(self, rows: set[int]) -> None:
-        super().__init__(rows)
-        self.rows = rows
 
 
 class Harvest:
@@ -43,94 +33,98 @@ class Harvest:
 
     Args:
         pool: The rows and their sealed values; at least one row.
-        slots: What has been seen of columns; learns forms.
+        slots: What has been seen of columns; learns columns and forms.
+        limits: What is too large.
 
     Attributes:
         grid: The rows of every table.
         columns: The data columns that hold anything.
         occurred: Microseconds since 1970 UTC, for each row.
+        sent: ``_changed``, for each row.
 
     Raises:
         Unfit: Some rows must be taken out first.
     """
 
-    def __init__(self, pool: Pool, slots: Slots) -> None:
+    def __init__(self, pool: Pool, slots: Slots, limits: Limits) -> None:
         self._pool = pool
         self._slots = slots
         self._unfit: set[int] = set()
-        rows = np.arange(len(pool.seeds))
-        self._rows = np.repeat(rows, pool.counts)
-        self._codes = np.array(pool.codes, np.int64)
-        self._label_rows = np.repeat(rows, pool.label_counts)
-        self._label_codes = np.array(pool.label_codes, np.int64)
-        self.grid = Grid(
-            np.array([seed.table for seed in pool.seeds], np.int64), np.array(slots.tables, np.int64)
-        )
         self._deletes = np.array([seed.op == "delete" for seed in pool.seeds])
+        tables = np.array([seed.table for seed in pool.seeds], np.int64)
+        self._entries, self.grid = read_entries(pool, tables, slots, limits)
+        self._labels = read_labels(pool, tables, slots, self._entries)
         self.columns: Columns = defaultdict(dict)
         self.occurred: Numbers = self._created_on()
+        sent = np.array(pool.sent, np.bool_)[self._entries.sources]
+        self.sent = sent_columns(self._entries.rows[sent], self._entries.codes[sent], tables, slots)
         self._read()
         if self._unfit:
             raise Unfit(self._unfit)
 
     def _created_on(self) -> Numbers:
-        values = [seed.created_on for seed in self._pool.seeds]
-        parsed = self._parsed(Form.INSTANT, values, np.arange(len(values)))
-        if parsed is None:
-            return np.zeros(len(values), np.int64)
-        if parsed[0].null_count:
-            self._unfit.update(np.flatnonzero(_nulls(parsed[0])).tolist())
-        return _microseconds(parsed[0])
+        sealed = [seed.created_on for seed in self._pool.seeds]
+        try:
+            found = milliseconds(b",".join(sealed), len(sealed))
+        except (Misfit, pa.ArrowException, UnicodeDecodeError):
+            found = pa.nulls(len(sealed), pa.int64())
+            values = pa.array(list(map(bytes, sealed)), pa.binary())
+            self._unfit.update(misfits(Form.INSTANT, values))
+        self._unfit.update(np.flatnonzero(_nulls(found)).tolist())
+        return np.array(found.fill_null(0).to_numpy(zero_copy_only=False)) * 1000
 
     def _read(self) -> None:
         self._settle()
-        forms = np.frombuffer(self._slots.forms, np.uint8)
-        of_value, of_label = forms[self._codes], forms[self._label_codes]
+        forms = np.frombuffer(bytes(self._slots.forms), np.uint8)
+        of_value, of_label = forms[self._entries.codes], forms[self._labels.codes]
         for form in map(Form, np.unique(of_value).tolist()):
             if form > Form.ODD:
-                labels = np.flatnonzero(of_label == form) if form in LABELLED else _NONE
-                self._read_form(form, np.flatnonzero(of_value == form), labels)
+                self._read_form(form, np.flatnonzero(of_value == form), np.flatnonzero(of_label == form))
 
     def _settle(self) -> None:
         """Find the form of columns that have none, and the rows with odd values."""
+        codes, rows, values = self._entries.codes, self._entries.rows, self._entries.values
         forms = np.frombuffer(bytes(self._slots.forms), np.uint8)
-        for entry in np.flatnonzero(forms[self._codes] <= Form.ODD).tolist():
-            code = self._pool.codes[entry]
-            form = self._slots.settle(code, bytes(self._pool.values[entry]))
+        for entry in np.flatnonzero(forms[codes] <= Form.ODD).tolist():
+            code = int(codes[entry])
+            form = self._slots.settle(code, values[entry].as_py())
             if form == Form.ODD or (form != Form.NOTHING and forms[code] == Form.ODD):
-                self._unfit.add(int(self._rows[entry]))
+                self._unfit.add(int(rows[entry]))
 
     def _read_form(self, form: Form, entries: Numbers, labels: Numbers) -> None:
-        values = list(map(self._pool.values.__getitem__, entries.tolist()))
-        rows = self._rows[entries]
-        parsed = self._parsed(form, values, rows)
+        rows = self._entries.rows[entries]
+        parsed = self._parsed(form, self._entries.values.take(pa.array(entries)), rows)
         if parsed is None:
             return
-        layout = self.grid.layout(self._codes[entries], rows)
+        wins = self._entries.wins[entries]
+        if not wins.all():
+            won = pa.array(np.flatnonzero(wins))
+            parsed = tuple(array.take(won) for array in parsed)
+        layout = self.grid.layout(self._entries.codes[entries][wins], rows[wins])
         found = [layout.spread(array, layout.cells) for array in parsed]
         self._put(layout, found[0], str)
         if form == Form.INSTANT:
             self._note_modified(layout, found[0])
-        elif form == Form.REFERENCE:
+        if form == Form.REFERENCE:
             self._put(layout, found[1], target_name)
-            self._put(layout, pc.coalesce(found[2], self._labels(form, layout, found[0], labels)), label_name)
-        elif len(labels):
-            self._put(layout, self._labels(form, layout, found[0], labels), label_name)
+            found[2] = pc.coalesce(found[2], self._spread_labels(form, layout, found[0], labels))
+            self._put(layout, found[2], label_name)
+        elif form in LABELLED and len(labels):
+            self._put(layout, self._spread_labels(form, layout, found[0], labels), label_name)
 
-    def _parsed(self, form: Form, values: Sequence[Raw], rows: Numbers) -> Parsed | None:
+    def _parsed(self, form: Form, values: pa.Array, rows: Numbers) -> Parsed | None:
         try:
             return parse(form, values)
         except Misfit:
             self._unfit.update(rows[misfits(form, values)].tolist())
             return None
 
-    def _labels(self, form: Form, layout: Layout, values: pa.Array, labels: Numbers) -> pa.Array:
+    def _spread_labels(self, form: Form, layout: Layout, values: pa.Array, labels: Numbers) -> pa.Array:
         """Return the labels of values that are not null, in the cells of the values."""
-        cells = layout.cells_of(self._label_codes[labels], self.grid, self._label_rows[labels])
+        rows = self._labels.rows[labels]
+        cells = layout.cell(self._labels.codes[labels], rows)
         wanted = ~_nulls(values)[cells]
-        chosen = labels[wanted]
-        texts = list(map(self._pool.labels.__getitem__, chosen.tolist()))
-        parsed = self._parsed(Form.LABEL, texts, self._label_rows[chosen])
+        parsed = self._parsed(Form.LABEL, self._labels.texts.take(pa.array(labels[wanted])), rows[wanted])
         if parsed is None:
             return pa.nulls(layout.total, pa.string())
         found = parsed[0]
@@ -166,10 +160,7 @@ def _tidy(labels: str | None) -> str | None:
     return None if labels is None else "; ".join(part.strip() for part in labels.split(";"))
 
 
-_NONE: Final = np.empty(0, np.int64)
-
-
-def _nulls(array: pa.Array) -> npt.NDArray[np.bool_]:
+def _nulls(array: pa.Array) -> Flags:
     return np.asarray(array.is_null().to_numpy(zero_copy_only=False))
 
 

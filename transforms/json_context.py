@@ -9,7 +9,7 @@ from . import numbers
 from .contexts import Context, Number, Record, Value
 from .encodings import Document
 from .json_values import JsonValues, bad, text, unambiguous
-from .messages import INPUTS, MEANINGS, NO_TABLE, changes_rows
+from .messages import MEANINGS, NO_TABLE, Meaning, changes_rows
 from .rules import FlattenRules
 from .trees import Tree, compact, parse
 
@@ -71,7 +71,7 @@ class _ContextReader:
             user_id=self._text("UserId") or None,
             initiating_user_id=self._text("InitiatingUserId") or None,
             organization=self._text("OrganizationName") or None,
-            inputs=self._inputs() if meaning else {},
+            inputs=self._inputs(meaning) if meaning else {},
             created_ids=self._created_ids(),
             pre_images=self._images("PreEntityImages")
             if meaning and single and meaning.op == "delete"
@@ -116,11 +116,11 @@ class _ContextReader:
             return ""
         return (text(unambiguous(extension, "OwningExtension"), "Id", "OwningExtension") or "").lower()
 
-    def _inputs(self) -> dict[str, Value]:
+    def _inputs(self, meaning: Meaning) -> dict[str, Value]:
         pairs = self._values.pairs(self._members.get("InputParameters"), "InputParameters")
         return {
             name: self._values.value(pairs[name], f"InputParameters.{name}")
-            for name in INPUTS
+            for name in meaning.parameters
             if name in pairs
         }
 

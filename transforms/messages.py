@@ -6,7 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 
@@ -23,8 +23,13 @@ class Meaning:
 
     op: str
     target: str = "Target"
-    columns: Mapping[str, str] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     content: str = ""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that rows are made of."""
+        return (self.target, *self.columns, *((self.content,) if self.content else ()))
 
 
 _STATE: Final = Meaning("update", "EntityMoniker", {"State": "statecode", "Status": "statuscode"})
@@ -47,9 +52,6 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "OnExternalDeleted": Meaning("delete"),
 }
 """Messages that change rows; every other message is an event."""
-
-INPUTS: Final = ("Target", "Targets", "EntityMoniker", "State", "Status", "Assignee", "UpdateContent")
-"""Parameters that rows are made of."""
 
 NO_TABLE: Final = frozenset({"", "none"})
 """What PrimaryEntityName is where a message concerns no table."""

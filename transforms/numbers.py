@@ -65,6 +65,8 @@ def day(text: str) -> int:
     days, rest = divmod(value + _HOUR_MS, _DAY_MS)
     if rest > 2 * _HOUR_MS:
         raise ValueError(f"{shortened(text)} has a time of day, which a date column cannot hold")
+    if days > _MAX_MS // _DAY_MS:
+        raise ValueError(f"{shortened(text)} lies outside the years 1 to 9999")
     return days
 
 

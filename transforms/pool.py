@@ -1,16 +1,14 @@
-"""Rows gathered from familiar messages, their values still sealed.
+"""Rows gathered from familiar messages, their values still sealed."""
 
-Per attribute nothing is done here but one look-up: values and the numbers of
-their columns go into one pool over all tables.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
 from msgspec import Raw, Struct
 
-from .told import Told
+Source = tuple[bytes, bytes, bool]
+"""Attributes and labels of a target or image, as ``pairs.inside`` returns them, and whether
+its columns count as sent."""
 
 
 class Seed(Struct, gc=False):
@@ -22,7 +20,7 @@ class Seed(Struct, gc=False):
     Attributes:
         position: Index of its message in the micro-batch.
         table: Number of its table.
-        id, op, event, sent: As in the row; ``sent`` is JSON text.
+        id, op, event: As in the row.
         created_on: OperationCreatedOn, sealed.
         message, correlation_id, operation_id, user_id, initiating_user_id,
             organization, depth: As in the row.
@@ -33,7 +31,6 @@ class Seed(Struct, gc=False):
     id: str
     op: str
     event: str
-    sent: str
     created_on: Raw
     message: str
     correlation_id: str | None
@@ -46,60 +43,58 @@ class Seed(Struct, gc=False):
 
 @dataclass(slots=True)
 class Pool:
-    """Rows, and the values of all of them side by side.
+    """Rows, and the sources of their columns: targets and images.
+
+    A later source of a row replaces columns of an earlier one.
 
     Attributes:
         seeds: The rows.
-        counts: Values of each row.
-        codes: Column numbers of the values, row after row.
-        values: The values.
-        label_counts, label_codes, labels: The same for labels.
+        rows: Index of its row, for each source.
+        sent: Whether its columns count as sent, for each source.
+        attributes: The attributes of each source, as ``pairs.inside`` returns them.
+        label_sources: Index of its source, for each list of labels.
+        labels: Lists of labels, in the same way.
     """
 
     seeds: list[Seed] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    values: list[Raw] = field(default_factory=list)
-    label_counts: list[int] = field(default_factory=list)
-    label_codes: list[int] = field(default_factory=list)
-    labels: list[Raw] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    sent: list[bool] = field(default_factory=list)
+    attributes: list[bytes] = field(default_factory=list)
+    label_sources: list[int] = field(default_factory=list)
+    labels: list[bytes] = field(default_factory=list)
 
-    def add(self, seed: Seed, told: Told) -> None:
-        """Add a row.
-
-        Raises:
-            KeyError: A key has no number; nothing was added.
-        """
-        codes = told.plan.codes
-        before = len(self.codes)
-        try:
-            self.codes.extend(map(codes.__getitem__, told.columns))
-        except KeyError:
-            del self.codes[before:]
-            raise
+    def add(self, seed: Seed, sources: Sequence[Source]) -> None:
+        """Add a row, with its sources that have attributes."""
+        row = len(self.seeds)
         self.seeds.append(seed)
-        self.counts.append(len(told.columns))
-        self.values.extend(told.columns.values())
-        self.label_counts.append(len(told.labels))
-        if told.labels:
-            self.label_codes.extend(map(codes.__getitem__, told.labels))
-            self.labels.extend(told.labels.values())
+        for attributes, labels, sent in sources:
+            if labels:
+                self.label_sources.append(len(self.rows))
+                self.labels.append(labels)
+            self.rows.append(row)
+            self.sent.append(sent)
+            self.attributes.append(attributes)
 
     def without(self, rows: set[int]) -> "Pool":
         """Return the pool without some of its rows."""
-        keep = [row not in rows for row in range(len(self.seeds))]
-        of_value = _repeated(keep, self.counts)
-        of_label = _repeated(keep, self.label_counts)
+        keep_row = [row not in rows for row in range(len(self.seeds))]
+        keep_source = [keep_row[row] for row in self.rows]
+        keep_labels = [keep_source[source] for source in self.label_sources]
+        row_now, source_now = _renumbered(keep_row), _renumbered(keep_source)
         return Pool(
-            list(compress(self.seeds, keep)),
-            list(compress(self.counts, keep)),
-            list(compress(self.codes, of_value)),
-            list(compress(self.values, of_value)),
-            list(compress(self.label_counts, keep)),
-            list(compress(self.label_codes, of_label)),
-            list(compress(self.labels, of_label)),
+            list(compress(self.seeds, keep_row)),
+            [row_now[row] for row in compress(self.rows, keep_source)],
+            list(compress(self.sent, keep_source)),
+            list(compress(self.attributes, keep_source)),
+            [source_now[source] for source in compress(self.label_sources, keep_labels)],
+            list(compress(self.labels, keep_labels)),
         )
 
 
-def _repeated(flags: Iterable[bool], counts: Iterable[int]) -> list[bool]:
-    return [flag for flag, count in zip(flags, counts, strict=True) for _ in range(count)]
+def _renumbered(keep: Sequence[bool]) -> list[int]:
+    """Return the new index of everything kept."""
+    numbers, count = [], 0
+    for kept in keep:
+        numbers.append(count)
+        count += kept
+    return numbers

@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..model.batch import TableBatch
 from ..model.envelope import MicroBatch
 from ..tables.columns import FLATTENED, TIMESTAMP
-from ..tables.order import order_key
-from .harvest import Harvest, Unfit
+from ..tables.order import order_keys
+from .entries import Unfit
+from .harvest import Harvest
 from .pool import Pool, Seed
+from .rules import Limits
 from .slots import Slots
 
 
-def harvested(pool: Pool, slots: Slots, batch: MicroBatch) -> tuple[list[TableBatch], list[int]]:
+def harvested(
+    pool: Pool, slots: Slots, limits: Limits, batch: MicroBatch
+) -> tuple[list[TableBatch], list[int]]:
     """Return the tables of a pool, and the positions of messages that are not in them.
 
     A row that does not fit takes no other with it: it is taken out, and the
@@ -23,46 +27,49 @@ def harvested(pool: Pool, slots: Slots, batch: MicroBatch) -> tuple[list[TableBa
     left_out: list[int] = []
     while pool.seeds:
         try:
-            harvest = Harvest(pool, slots)
+            harvest = Harvest(pool, slots, limits)
         except Unfit as unfit:
             left_out.extend(pool.seeds[row].position for row in unfit.rows)
             pool = pool.without(unfit.rows)
         else:
-            return [_table(harvest, table, pool, slots, batch) for table in harvest.grid.tables()], left_out
+            return _tables(harvest, pool, slots, batch), left_out
     return [], left_out
 
 
-def _table(harvest: Harvest, table: int, pool: Pool, slots: Slots, batch: MicroBatch) -> TableBatch:
-    rows = harvest.grid.rows(table)
-    seeds = [pool.seeds[row] for row in rows.tolist()]
-    occurred = harvest.occurred[rows]
-    columns = _system(seeds, occurred, batch)
-    columns |= dict(sorted(harvest.columns[table].items()))
-    records = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    return TableBatch(
-        slots.table_names[table], records, pa.array([seed.position for seed in seeds], pa.int32())
-    )
+def _tables(harvest: Harvest, pool: Pool, slots: Slots, batch: MicroBatch) -> list[TableBatch]:
+    seeds = [pool.seeds[row] for row in harvest.grid.order.tolist()]
+    system = _system(seeds, harvest, batch)
+    positions = pa.array([seed.position for seed in seeds], pa.int32())
+    tables = []
+    for table, start, size in harvest.grid.tables():
+        data = sorted(harvest.columns[table].items())
+        records = pa.RecordBatch.from_arrays(
+            [*(column.slice(start, size) for column in system), *(column for _, column in data)],
+            names=[*FLATTENED, *(name for name, _ in data)],
+        )
+        tables.append(TableBatch(slots.table_names[table], records, positions.slice(start, size)))
+    return tables
 
 
-def _system(seeds: Sequence[Seed], occurred: np.ndarray, batch: MicroBatch) -> dict[str, pa.Array]:
+def _system(seeds: Sequence[Seed], harvest: Harvest, batch: MicroBatch) -> list[pa.Array]:
+    """Return the columns beside the data, of rows in the order of their tables."""
     envelopes = [batch.envelopes[seed.position] for seed in seeds]
-    count = len(seeds)
-    events = [f"{seed.event}-0" for seed in seeds]
-    orders = [
-        order_key(at, seed.op, envelope.sequence_number, event)
-        for at, seed, envelope, event in zip(occurred.tolist(), seeds, envelopes, events, strict=True)
-    ]
+    order = pa.array(harvest.grid.order)
+    occurred = pa.array(harvest.occurred).take(order)
+    ops = pa.array([seed.op for seed in seeds], pa.string())
+    events = pc.binary_join_element_wise(pa.array([seed.event for seed in seeds], pa.string()), "0", "-")
+    numbers = pa.array([envelope.sequence_number for envelope in envelopes], pa.int64())
     values = {
         "Id": [seed.id for seed in seeds],
-        "IsDelete": [seed.op == "delete" for seed in seeds],
+        "IsDelete": pc.equal(ops, "delete"),
         "_event_id": events,
-        "_op": [seed.op for seed in seeds],
+        "_op": ops,
         "_message": [seed.message for seed in seeds],
-        "_order": orders,
-        "_changed": [seed.sent for seed in seeds],
-        "_extra": pa.nulls(count, pa.string()),
-        "_truncated": pa.repeat(pa.scalar(False), count),
-        "_occurred_at": pa.array(occurred).cast(TIMESTAMP),
+        "_order": order_keys(occurred, ops, numbers, events),
+        "_changed": harvest.sent.take(order),
+        "_extra": pa.nulls(len(seeds), pa.string()),
+        "_truncated": pa.repeat(pa.scalar(False), len(seeds)),
+        "_occurred_at": occurred.cast(TIMESTAMP),
         "_correlation_id": [seed.correlation_id for seed in seeds],
         "_operation_id": [seed.operation_id for seed in seeds],
         "_user_id": [seed.user_id for seed in seeds],
@@ -70,12 +77,12 @@ def _system(seeds: Sequence[Seed], occurred: np.ndarray, batch: MicroBatch) -> d
         "_organization": [seed.organization for seed in seeds],
         "_depth": [seed.depth for seed in seeds],
         "_entity": [envelope.entity for envelope in envelopes],
-        "_sequence_number": [envelope.sequence_number for envelope in envelopes],
+        "_sequence_number": numbers,
         "_message_id": [envelope.message_id or None for envelope in envelopes],
         "_enqueued_at": [envelope.enqueued_at or None for envelope in envelopes],
         "_received_at": [envelope.received_at or None for envelope in envelopes],
     }
-    return {
-        name: held if isinstance(held, pa.Array) else pa.array(held, FLATTENED[name])
-        for name, held in values.items()
-    }
+    return [
+        values[name] if isinstance(values[name], pa.Array) else pa.array(values[name], kind)
+        for name, kind in FLATTENED.items()
+    ]

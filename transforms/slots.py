@@ -5,72 +5,78 @@ it is taken for, so rows never depend on what came earlier.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Raw
+import numpy as np
 
 from ..tables.names import column_name
 from ..tables.types import ColumnTypes, Kind
 from .forms import OF_KIND, Form, form_of
+from .grid import Numbers
 
 _PLAIN: Final = re.compile(r"[a-z0-9_. -]+")
 _MOST: Final = 60_000
 
 
 class Slots:
-    """Numbers for the columns of all tables.
+    """Numbers for tables and their columns.
 
     Attributes:
         table_names: Table name by number.
         names: Column name by number.
-        forms: :class:`Form` by number.
+        forms: :class:`Form` by number of the column.
         tables: Number of the table by number of the column.
     """
 
     def __init__(self, types: ColumnTypes) -> None:
         self._types = types
-        self._codes: dict[str, dict[str, int]] = {}
         self._table_numbers: dict[str, int] = {}
+        self._codes: dict[tuple[int, str], int] = {}
         self.table_names: list[str] = []
         self.names: list[str] = []
         self.forms = bytearray()
         self.tables: list[int] = []
+        self._by_name: Numbers = np.empty(0, np.int64)
 
     @property
     def full(self) -> bool:
         """Whether so many names came that it is better to forget them."""
-        return len(self.names) > _MOST
+        return len(self.names) + len(self.table_names) > _MOST
 
-    def codes(self, table: str) -> dict[str, int]:
-        """Return the numbers of a table's columns; the caller must not change it."""
-        found = self._codes.get(table)
-        if found is None:
-            found = self._codes[table] = {}
-            self._table_numbers[table] = len(self._table_numbers)
-            self.table_names.append(table)
-        return found
+    def table(self, name: str) -> int:
+        """Return the number of a table."""
+        number = self._table_numbers.get(name)
+        if number is None:
+            number = self._table_numbers[name] = len(self.table_names)
+            self.table_names.append(name)
+        return number
 
-    def table_number(self, table: str) -> int:
-        """Return the number of a table that :meth:`codes` was asked for."""
-        return self._table_numbers[table]
+    def column(self, table: int, key: str) -> int | None:
+        """Return the number of a column seen before."""
+        return self._codes.get((table, key))
 
-    def learn(self, table: str, values: Mapping[str, Raw]) -> bool:
-        """Give numbers to the columns of a record that have none.
+    def learn(self, table: int, key: str, sealed: bytes) -> int | None:
+        """Return the number of a column; ``None`` if the key is not the plain name of one.
 
-        Returns:
-            Whether all keys are plain names of columns; only such get numbers.
+        Args:
+            table: Number of its table.
+            key: Its key, as written between the quotes.
+            sealed: A value of it.
         """
-        codes = self.codes(table)
-        for key, value in values.items():
-            if key not in codes:
-                if _PLAIN.fullmatch(key) is None or column_name(key) != key:
-                    return False
-                codes[key] = len(self.names)
-                self.names.append(key)
-                self.tables.append(self._table_numbers[table])
-                self.forms.append(self._first_form(table, key, bytes(value)))
-        return True
+        code = self._codes.get((table, key))
+        if code is None and _PLAIN.fullmatch(key) and column_name(key) == key:
+            code = self._codes[table, key] = len(self.names)
+            self.names.append(key)
+            self.tables.append(table)
+            self.forms.append(self._first_form(self.table_names[table], key, sealed))
+        return code
+
+    def by_name(self) -> Numbers:
+        """Return the numbers of all columns, ordered by table and name."""
+        if len(self._by_name) != len(self.names):
+            order = sorted(range(len(self.names)), key=lambda code: (self.tables[code], self.names[code]))
+            self._by_name = np.array(order, np.int64)
+        return self._by_name
 
     def settle(self, code: int, sealed: bytes) -> Form:
         """Return the form of a value in a column of no form yet, and take it for the column's.
@@ -84,8 +90,7 @@ class Slots:
 
     def knows(self, table: int, name: str) -> bool:
         """Tell whether a table has a column of its own by that name, seen or known from metadata."""
-        known = self.table_names[table]
-        return name in self._codes[known] or self._types.knows(known, name)
+        return (table, name) in self._codes or self._types.knows(self.table_names[table], name)
 
     def _first_form(self, table: str, key: str, sealed: bytes) -> Form:
         kind = self._types.kind(table, key)

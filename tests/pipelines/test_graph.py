@@ -16,7 +16,7 @@ from cdsbridge.pipelines.graph import bridge
 from cdsbridge.sinks import ParquetSink
 from cdsbridge.sources import ServiceBusSource
 
-assert bridge, "laying the graph registers the coders"
+assert callable(bridge), "laying the graph registers the coders"
 
 ENVELOPES = tuple(Envelope(b"x" * 5000, "q", number, lock_token=bytes(16)) for number in range(3))
 MICRO_BATCH = MicroBatch("q", ENVELOPES)
