@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..tables.names import label_name, target_name
-from .entries import Flags, Unfit, read_entries, read_labels
+from .entries import Flags, read_entries, read_labels
 from .forms import LABELLED, Form
 from .grid import Layout, Numbers
 from .parsing import Parsed, misfits, parse
@@ -22,7 +22,7 @@ from .rules import Limits
 from .sent import sent_columns
 from .slots import Slots
 from .stamps import milliseconds
-from .stripping import Misfit
+from .stripping import Misfit, joined
 
 Columns = dict[int, dict[str, pa.Array]]
 """Number of a table to its columns by name."""
@@ -41,15 +41,17 @@ class Harvest:
         columns: The data columns that hold anything.
         occurred: Microseconds since 1970 UTC, for each row.
         sent: ``_changed``, for each row.
+        unfit: Rows that must be read thoroughly; what stands of them in the
+            columns is not to be used.
 
     Raises:
-        Unfit: Some rows must be taken out first.
+        Unfit: Some rows must be taken out before anything can be read.
     """
 
     def __init__(self, pool: Pool, slots: Slots, limits: Limits) -> None:
         self._pool = pool
         self._slots = slots
-        self._unfit: set[int] = set()
+        self.unfit: set[int] = set()
         self._deletes = np.array([seed.op == "delete" for seed in pool.seeds])
         tables = np.array([seed.table for seed in pool.seeds], np.int64)
         self._entries, self.grid = read_entries(pool, tables, slots, limits)
@@ -59,19 +61,21 @@ class Harvest:
         sent = np.array(pool.sent, np.bool_)[self._entries.sources]
         self.sent = sent_columns(self._entries.rows[sent], self._entries.codes[sent], tables, slots)
         self._read()
-        if self._unfit:
-            raise Unfit(self._unfit)
 
     def _created_on(self) -> Numbers:
         sealed = [seed.created_on for seed in self._pool.seeds]
+        occurred = np.zeros(len(sealed), np.int64)
         try:
-            found = milliseconds(b",".join(sealed), len(sealed))
+            found, fits = milliseconds(b",".join(sealed), len(sealed)), np.arange(len(sealed))
         except (Misfit, pa.ArrowException, UnicodeDecodeError):
-            found = pa.nulls(len(sealed), pa.int64())
             values = pa.array(list(map(bytes, sealed)), pa.binary())
-            self._unfit.update(misfits(Form.INSTANT, values))
-        self._unfit.update(np.flatnonzero(_nulls(found)).tolist())
-        return np.array(found.fill_null(0).to_numpy(zero_copy_only=False)) * 1000
+            fits = self._fitting(Form.INSTANT, values, np.arange(len(sealed)))
+            if not len(fits):
+                return occurred
+            found = milliseconds(joined(values.take(pa.array(fits))), len(fits))
+        self.unfit.update(fits[_nulls(found)].tolist())
+        occurred[fits] = found.fill_null(0).to_numpy(zero_copy_only=False) * 1000
+        return occurred
 
     def _read(self) -> None:
         self._settle()
@@ -89,18 +93,17 @@ class Harvest:
             code = int(codes[entry])
             form = self._slots.settle(code, values[entry].as_py())
             if form == Form.ODD or (form != Form.NOTHING and forms[code] == Form.ODD):
-                self._unfit.add(int(rows[entry]))
+                self.unfit.add(int(rows[entry]))
 
     def _read_form(self, form: Form, entries: Numbers, labels: Numbers) -> None:
-        rows = self._entries.rows[entries]
-        parsed = self._parsed(form, self._entries.values.take(pa.array(entries)), rows)
-        if parsed is None:
+        parsed, entries = self._parsed(form, self._entries.values, entries, self._entries.rows)
+        if not len(entries):
             return
         wins = self._entries.wins[entries]
         if not wins.all():
             won = pa.array(np.flatnonzero(wins))
-            parsed = tuple(array.take(won) for array in parsed)
-        layout = self.grid.layout(self._entries.codes[entries][wins], rows[wins])
+            parsed, entries = tuple(array.take(won) for array in parsed), entries[wins]
+        layout = self.grid.layout(self._entries.codes[entries], self._entries.rows[entries])
         found = [layout.spread(array, layout.cells) for array in parsed]
         self._put(layout, found[0], str)
         if form == Form.INSTANT:
@@ -112,25 +115,33 @@ class Harvest:
         elif form in LABELLED and len(labels):
             self._put(layout, self._spread_labels(form, layout, found[0], labels), label_name)
 
-    def _parsed(self, form: Form, values: pa.Array, rows: Numbers) -> Parsed | None:
+    def _parsed(self, form: Form, values: pa.Array, chosen: Numbers, rows: Numbers) -> tuple[Parsed, Numbers]:
+        """Parse some values; return the arrays, and the indexes of the values in them."""
+        sealed = values.take(pa.array(chosen))
         try:
-            return parse(form, values)
+            return parse(form, sealed), chosen
         except Misfit:
-            self._unfit.update(rows[misfits(form, values)].tolist())
-            return None
+            chosen = chosen[self._fitting(form, sealed, rows[chosen])]
+        return (parse(form, values.take(pa.array(chosen))) if len(chosen) else ()), chosen
+
+    def _fitting(self, form: Form, values: pa.Array, rows: Numbers) -> Numbers:
+        """Return the indexes of values that are of a form; the rows of the others are unfit."""
+        bad = misfits(form, values)
+        self.unfit.update(rows[bad].tolist())
+        return np.delete(np.arange(len(values)), bad)
 
     def _spread_labels(self, form: Form, layout: Layout, values: pa.Array, labels: Numbers) -> pa.Array:
         """Return the labels of values that are not null, in the cells of the values."""
-        rows = self._labels.rows[labels]
-        cells = layout.cell(self._labels.codes[labels], rows)
-        wanted = ~_nulls(values)[cells]
-        parsed = self._parsed(Form.LABEL, self._labels.texts.take(pa.array(labels[wanted])), rows[wanted])
-        if parsed is None:
+        cells = layout.cell(self._labels.codes[labels], self._labels.rows[labels])
+        wanted = cells < layout.total
+        wanted[wanted] = ~_nulls(values)[cells[wanted]]
+        parsed, kept = self._parsed(Form.LABEL, self._labels.texts, labels[wanted], self._labels.rows)
+        if not len(kept):
             return pa.nulls(layout.total, pa.string())
         found = parsed[0]
         if form == Form.OPTIONS:
             found = pa.array([_tidy(text) for text in found.to_pylist()], pa.string())
-        return layout.spread(found, cells[wanted])
+        return layout.spread(found, layout.cell(self._labels.codes[kept], self._labels.rows[kept]))
 
     def _put(self, layout: Layout, cells: pa.Array, name: Callable[[str], str]) -> None:
         """Cut cells into the columns of their tables; a column of nulls is left out."""
@@ -143,7 +154,7 @@ class Harvest:
             table, key = self._slots.tables[code], self._slots.names[code]
             named = name(key)
             if named != key and self._slots.knows(table, named):
-                self._unfit.update(self.grid.rows(table).tolist())
+                self.unfit.update(self.grid.rows(table).tolist())
             self.columns[table][named] = column
 
     def _note_modified(self, layout: Layout, cells: pa.Array) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,8 +22,7 @@ def harvested(
 ) -> tuple[list[TableBatch], list[int]]:
     """Return the tables of a pool, and the positions of messages that are not in them.
 
-    A row that does not fit takes no other with it: it is taken out, and the
-    rest is read again.
+    A row that does not fit takes no other with it.
     """
     left_out: list[int] = []
     while pool.seeds:
@@ -32,14 +32,17 @@ def harvested(
             left_out.extend(pool.seeds[row].position for row in unfit.rows)
             pool = pool.without(unfit.rows)
         else:
+            left_out.extend(pool.seeds[row].position for row in harvest.unfit)
             return _tables(harvest, pool, slots, batch), left_out
     return [], left_out
 
 
 def _tables(harvest: Harvest, pool: Pool, slots: Slots, batch: MicroBatch) -> list[TableBatch]:
-    seeds = [pool.seeds[row] for row in harvest.grid.order.tolist()]
+    order = harvest.grid.order
+    seeds = [pool.seeds[row] for row in order.tolist()]
     system = _system(seeds, harvest, batch)
     positions = pa.array([seed.position for seed in seeds], pa.int32())
+    fit = pa.array(np.isin(order, list(harvest.unfit), invert=True)) if harvest.unfit else None
     tables = []
     for table, start, size in harvest.grid.tables():
         data = sorted(harvest.columns[table].items())
@@ -47,8 +50,23 @@ def _tables(harvest: Harvest, pool: Pool, slots: Slots, batch: MicroBatch) -> li
             [*(column.slice(start, size) for column in system), *(column for _, column in data)],
             names=[*FLATTENED, *(name for name, _ in data)],
         )
-        tables.append(TableBatch(slots.table_names[table], records, positions.slice(start, size)))
+        found = TableBatch(slots.table_names[table], records, positions.slice(start, size))
+        if fit is not None:
+            found = _only(found, fit.slice(start, size))
+        if found.records.num_rows:
+            tables.append(found)
     return tables
+
+
+def _only(batch: TableBatch, fit: pa.Array) -> TableBatch:
+    """Return some rows of a table batch; data columns that are only null then are left out."""
+    records = batch.records.filter(fit)
+    held = [
+        index
+        for index, column in enumerate(records.columns)
+        if index < len(FLATTENED) or column.null_count < len(column)
+    ]
+    return TableBatch(batch.table, records.select(held), batch.positions.filter(fit))
 
 
 def _system(seeds: Sequence[Seed], harvest: Harvest, batch: MicroBatch) -> list[pa.Array]:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,19 +120,32 @@ def holds_while(
     assert audit(conf) == 0
 
 
+@contextlib.contextmanager
+def locked_database(path: Path) -> Iterator[None]:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
 def test_a_locked_database_holds_the_bridge_and_nothing_is_settled(
     bus: RunningBroker, tmp_path: Path
 ) -> None:
     config = write_config(tmp_path, bus.connection_string)
-
-    @contextlib.contextmanager
-    def locked() -> Iterator[None]:
-        with contextlib.closing(sqlite3.connect(sqlite_path(config), isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
-            yield
-            other.execute("ROLLBACK")
-
+    locked = partial(locked_database, sqlite_path(config))
     holds_while(locked, "database is locked", bus, config, tmp_path / "bridge.yaml")
+
+
+def test_a_bridge_that_is_asked_to_end_while_it_holds_gives_everything_back(
+    bus: RunningBroker, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, bus.connection_string)
+    post_all(config.source, QUEUE, day(20))
+    with locked_database(sqlite_path(config)), running(tmp_path / "bridge.yaml") as bridge:
+        bridge.says("Holding")
+        assert bridge.end() == 69
+    left = bus.call(lambda namespace: namespace.queue(QUEUE).peek(1, 100))
+    assert [(message.delivery_count, message.locked_until) for message in left] == [(0, 0.0)] * 20
 
 
 @pytest.fixture
