@@ -170,9 +170,9 @@ def _exactly(texts: pa.Array, kind: Kind) -> pa.Array:
     are too long for the column; such, and those with an exponent, do not get there.
     """
     if kind in SCALE:
-        exponent = pc.any(pc.match_substring(texts, "e", ignore_case=True)).as_py()
-        longest = pc.max(pc.utf8_length(texts)).as_py() or 0
-        if exponent or longest > 38 - SCALE[kind]:
+        exponent = pc.or_(pc.match_substring(texts, "e"), pc.match_substring(texts, "E"))
+        longest = pc.max(pc.binary_length(texts)).as_py() or 0
+        if longest > 38 - SCALE[kind] or pc.any(exponent).as_py():
             raise Misfit
     return texts.cast(ARROW[kind])
 
