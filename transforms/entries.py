@@ -1,6 +1,8 @@
 """What a pool tells, attribute by attribute, as columns of numbers."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,8 @@ from .rules import Limits
 from .slots import Slots
 
 Flags = npt.NDArray[np.bool_]
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL).fullmatch
 
 
 class Unfit(Exception):
@@ -35,8 +39,8 @@ class Entries:
     Attributes:
         rows, codes, sources: Row, column number and source of each.
         values: JSON text of each.
-        layout: The cells of all columns; two entries may have the same.
-        wins: Whether no later source of the row has the column too.
+        layout: The cells of all columns.  Where two entries have the same, the
+            later one holds, as it does when both are put there in turn.
     """
 
     rows: Numbers
@@ -44,12 +48,11 @@ class Entries:
     sources: Numbers
     values: pa.Array
     layout: Layout
-    wins: Flags
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Every label that belongs to a value that wins.
+    """Every label that belongs to a value that holds.
 
     Attributes:
         rows, codes: Row and column number of each.
@@ -89,12 +92,11 @@ def read_entries(pool: Pool, grid_tables: Numbers, slots: Slots, limits: Limits)
     twice = _twice(layout, rows, pairs.lists, source_rows)
     if twice:
         raise Unfit(twice)
-    wins = _last(layout.cells, layout.total)
-    return Entries(rows, codes, pairs.lists, pairs.values, layout, wins), grid
+    return Entries(rows, codes, pairs.lists, pairs.values, layout), grid
 
 
 def read_labels(pool: Pool, grid_tables: Numbers, slots: Slots, entries: Entries) -> Labels:
-    """Return the labels of a pool that belong to its winning entries.
+    """Return the labels of a pool that belong to entries that hold.
 
     Raises:
         Unfit: In some rows a list is no list of labels, or a key stands twice.
@@ -104,6 +106,8 @@ def read_labels(pool: Pool, grid_tables: Numbers, slots: Slots, entries: Entries
     list_rows = np.array(pool.rows, np.int64)[list_sources]
     unfit = set(list_rows[pairs.broken].tolist())
     unfit.update(list_rows[pairs.lists[~_texts(pairs.values)]].tolist())
+    odd = np.array(["\\" in name or '"' in name for name in pairs.names], np.bool_)
+    unfit.update(list_rows[pairs.lists[odd[pairs.keys]]].tolist())
     keys = pa.array(pairs.lists * max(len(pairs.names), 1) + pairs.keys).dictionary_encode()
     once = _last(keys.indices.to_numpy(), len(keys.dictionary))
     unfit.update(list_rows[pairs.lists[~once]].tolist())
@@ -165,12 +169,15 @@ def _twice(layout: Layout, rows: Numbers, sources: Numbers, source_rows: Numbers
 def _texts(values: pa.Array) -> Flags:
     """Tell of each value whether it is one JSON string."""
     ends = pc.and_(pc.starts_with(values, b'"'), pc.ends_with(values, b'"'))
-    return np.asarray(pc.and_not(ends, pc.match_substring(values, b'","')))
+    texts = np.array(pc.and_(ends, pc.equal(pc.count_substring(values, b'"'), 2)))
+    for doubtful in np.flatnonzero(np.asarray(pc.match_substring(values, b"\\"))).tolist():
+        texts[doubtful] = _STRING(values[doubtful].as_py()) is not None
+    return texts
 
 
 def _won(entries: Entries, codes: Numbers, rows: Numbers, sources: Numbers) -> Flags:
-    """Tell of labels whether they stand beside the value that wins."""
+    """Tell of labels whether they stand beside the value that holds."""
     winner = np.full(entries.layout.total + 1, -1, np.int64)
-    winner[entries.layout.cells[entries.wins]] = entries.sources[entries.wins]
+    winner[entries.layout.cells] = entries.sources
     cells = entries.layout.cell(codes, rows)
     return np.asarray(winner[cells] == sources)

@@ -61,8 +61,6 @@ _BEGINNINGS: Final[tuple[tuple[bytes, Form], ...]] = (
     (b"[" + OPTION, Form.OPTIONS),
     (b"true", Form.BOOLEAN),
     (b"false", Form.BOOLEAN),
-    (b"null", Form.NOTHING),
-    (b"[]", Form.NOTHING),
 )
 
 
@@ -72,6 +70,8 @@ def form_of(sealed: bytes) -> Form:
     >>> form_of(b'"text"').name, form_of(b"-1.5").name, form_of(b"{}").name
     ('TEXT', 'DECIMAL', 'ODD')
     """
+    if sealed in {b"null", b"[]"}:
+        return Form.NOTHING
     for beginning, form in _BEGINNINGS:
         if sealed.startswith(beginning):
             return form

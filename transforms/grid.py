@@ -37,7 +37,7 @@ class Layout:
         return np.where(begins < self.total, begins + self.within[rows], self.total)
 
     def spread(self, values: pa.Array, cells: Numbers) -> pa.Array:
-        """Return all cells: each value in its own, null in the others."""
+        """Return all cells: each value in its own, the later of two in one cell; null in the others."""
         indexes = np.full(self.total, -1, np.int64)
         indexes[cells] = np.arange(len(values))
         return values.take(pa.array(indexes, mask=indexes < 0))

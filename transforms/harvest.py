@@ -21,8 +21,7 @@ from .pool import Pool
 from .rules import Limits
 from .sent import sent_columns
 from .slots import Slots
-from .stamps import milliseconds
-from .stripping import Misfit, joined
+from .stripping import Misfit
 
 Columns = dict[int, dict[str, pa.Array]]
 """Number of a table to its columns by name."""
@@ -52,6 +51,7 @@ class Harvest:
         self._pool = pool
         self._slots = slots
         self.unfit: set[int] = set()
+        self._every = np.arange(len(pool.seeds))
         self._deletes = np.array([seed.op == "delete" for seed in pool.seeds])
         tables = np.array([seed.table for seed in pool.seeds], np.int64)
         self._entries, self.grid = read_entries(pool, tables, slots, limits)
@@ -63,18 +63,12 @@ class Harvest:
         self._read()
 
     def _created_on(self) -> Numbers:
-        sealed = [seed.created_on for seed in self._pool.seeds]
-        occurred = np.zeros(len(sealed), np.int64)
-        try:
-            found, fits = milliseconds(b",".join(sealed), len(sealed)), np.arange(len(sealed))
-        except (Misfit, pa.ArrowException, UnicodeDecodeError):
-            values = pa.array(list(map(bytes, sealed)), pa.binary())
-            fits = self._fitting(Form.INSTANT, values, np.arange(len(sealed)))
-            if not len(fits):
-                return occurred
-            found = milliseconds(joined(values.take(pa.array(fits))), len(fits))
-        self.unfit.update(fits[_nulls(found)].tolist())
-        occurred[fits] = found.fill_null(0).to_numpy(zero_copy_only=False) * 1000
+        values = pa.array([bytes(seed.created_on) for seed in self._pool.seeds], pa.binary())
+        parsed, fits = self._parsed(Form.INSTANT, values, self._every, self._every)
+        occurred = np.zeros(len(values), np.int64)
+        if len(fits):
+            self.unfit.update(fits[_nulls(parsed[0])].tolist())
+            occurred[fits] = _microseconds(parsed[0])
         return occurred
 
     def _read(self) -> None:
@@ -99,10 +93,6 @@ class Harvest:
         parsed, entries = self._parsed(form, self._entries.values, entries, self._entries.rows)
         if not len(entries):
             return
-        wins = self._entries.wins[entries]
-        if not wins.all():
-            won = pa.array(np.flatnonzero(wins))
-            parsed, entries = tuple(array.take(won) for array in parsed), entries[wins]
         layout = self.grid.layout(self._entries.codes[entries], self._entries.rows[entries])
         found = [layout.spread(array, layout.cells) for array in parsed]
         self._put(layout, found[0], str)

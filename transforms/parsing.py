@@ -1,10 +1,11 @@
 """Many values of one form at once: sealed JSON to Arrow, exactly or not at all.
 
-Each parser strips what surrounds the values, counts what it stripped, and
-leaves the rest to Arrow's own exact conversions.  Anything that
-does not add up is a :class:`Misfit`; who it was is found by halving.
+Each parser checks what surrounds every single value, strips it, and leaves the
+rest to Arrow's own exact conversions.  A value that does not fit makes all of
+them a :class:`Misfit`; which one it was is found by halving.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -17,17 +18,16 @@ from .forms import Form
 from .numbers import is_date
 from .sealed import MONEY, OPTION, REFERENCE
 from .stamps import days, instants
-from .stripping import Misfit, joined, split, stripped, without_nulls
+from .stripping import Misfit, inside, joined
 
 Parsed = tuple[pa.Array, ...]
 """One array; of lookups three: id, table, name."""
 
 
 _TEXTS: Final = msgspec.json.Decoder(list[str | None])
+_CHOICE: Final = re.escape(OPTION) + rb"(?:0|-?[1-9][0-9]*)\}"
+_CHOICES: Final = re.compile(rb"\[%b(?:,%b)*\]" % (_CHOICE, _CHOICE)).fullmatch
 _BOOLEANS: Final = msgspec.json.Decoder(list[bool | None])
-_LISTS: Final = msgspec.json.Decoder(list[list[int] | None])
-_LOOKUPS: Final = msgspec.json.Decoder(list[tuple[str, str, str | None] | None])
-_NO_LOOKUP: Final = (None, None, None)
 _INT64: Final = 2**63
 
 
@@ -93,13 +93,13 @@ def _texts(values: pa.Array) -> Parsed:
 
 def _plain(kind: Kind) -> Callable[[pa.Array], Parsed]:
     def numbers(values: pa.Array) -> Parsed:
-        return (_exactly(without_nulls(values.cast(pa.string())), kind),)
+        return (_exactly(inside(values, b"", b""), kind),)
 
     return numbers
 
 
 def _doubles(values: pa.Array) -> Parsed:
-    array = without_nulls(values.cast(pa.string())).cast(pa.float64())
+    array = inside(values, b"", b"").cast(pa.float64())
     if pc.any(pc.is_inf(array)).as_py():
         raise Misfit
     return (array,)
@@ -107,14 +107,7 @@ def _doubles(values: pa.Array) -> Parsed:
 
 def _wrapped(beginning: bytes, kind: Kind) -> Callable[[pa.Array], Parsed]:
     def numbers(values: pa.Array) -> Parsed:
-        text = joined(values)
-        opened = text.replace(beginning, b"")
-        bare = opened.replace(b"}", b"")
-        array = _exactly(split(bare, len(values)), kind)
-        wrapped = stripped(text, opened, len(beginning))
-        if wrapped != stripped(opened, bare, 1) or wrapped + array.null_count != len(values):
-            raise Misfit
-        return (array,)
+        return (_exactly(inside(values, beginning, b"}"), kind),)
 
     return numbers
 
@@ -127,40 +120,51 @@ def _booleans(values: pa.Array) -> Parsed:
 
 
 def _lists(values: pa.Array) -> Parsed:
-    text = joined(values)
-    opened = text.replace(OPTION, b"")
-    bare = opened.replace(b"}", b"")
-    lists = _LISTS.decode(b"[%b]" % bare)
-    codes = [code for each in lists if each for code in each]
-    wrapped = stripped(text, opened, len(OPTION))
-    if len(lists) != len(values) or not wrapped == stripped(opened, bare, 1) == len(codes):
-        raise Misfit
-    if any(not -_INT64 <= code < _INT64 for code in codes):
-        raise Misfit
-    return (pa.array([";".join(map(str, each)) if each else None for each in lists], pa.string()),)
+    found: list[str | None] = []
+    for each in values.to_pylist():
+        if each not in {b"null", b"[]"}:
+            if _CHOICES(each) is None:
+                raise Misfit
+            codes = each.replace(b"[" + OPTION, b"").replace(b"}," + OPTION, b";").replace(b"}]", b"")
+            if any(not -_INT64 <= int(code) < _INT64 for code in codes.split(b";")):
+                raise Misfit
+            found.append(codes.decode())
+        else:
+            found.append(None)
+    return (pa.array(found, pa.string()),)
 
 
 def _lookups(values: pa.Array) -> Parsed:
-    wrapped, rest = -1, joined(values)
-    for piece, put in _LOOKUP_PIECES:
-        shorter = rest.replace(piece, put)
-        count = stripped(rest, shorter, len(piece) - len(put))
-        if wrapped not in {-1, count}:
-            raise Misfit
-        wrapped, rest = count, shorter
-    lookups = _LOOKUPS.decode(b"[%b]" % rest)
-    if len(lookups) != len(values) or wrapped + lookups.count(None) != len(values):
+    found = [None if each == b"null" else _lookup(each) for each in values.to_pylist()]
+    names = _TEXTS.decode(b"[%b]" % b",".join([each.Name for each in found if each]))
+    called = iter(names)
+    return (
+        pa.array([each and each.Id for each in found], pa.string()),
+        pa.array([each and each.LogicalName for each in found], pa.string()),
+        pa.array([each and next(called) for each in found], pa.string()),
+    )
+
+
+class _Lookup(msgspec.Struct, gc=False):
+    """A lookup without alternate key and row version, its name sealed."""
+
+    Id: str
+    KeyAttributes: tuple[()]
+    LogicalName: str
+    Name: msgspec.Raw
+    RowVersion: None
+
+
+def _lookup(sealed: bytes) -> _Lookup:
+    lookup = _LOOKUP.decode(sealed)
+    typed = len(REFERENCE) - len(b'{"Id":')
+    if not sealed.startswith(REFERENCE) or len(_ENCODER.encode(lookup)) + typed != len(sealed):
         raise Misfit
-    columns = zip(*[each or _NO_LOOKUP for each in lookups], strict=True)
-    return tuple(pa.array(column, pa.string()) for column in columns)
+    return lookup
 
 
-_LOOKUP_PIECES: Final = (
-    (REFERENCE, b"["),
-    (b'"KeyAttributes":[],"LogicalName":', b""),
-    (b'"Name":', b""),
-    (b',"RowVersion":null}', b"]"),
-)
+_LOOKUP: Final = msgspec.json.Decoder(_Lookup)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def _exactly(texts: pa.Array, kind: Kind) -> pa.Array:

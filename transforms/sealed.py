@@ -55,11 +55,21 @@ class SealedRecord(Struct, gc=False, kw_only=True):
 
 
 class SealedReference(Struct, gc=False, kw_only=True):
-    """A lookup that is a Target, or the step that sent the message."""
+    """A lookup that is a Target."""
 
     Id: str
     KeyAttributes: Optional = UNSET
     LogicalName: str | None
+    Name: str | UnsetType | None = UNSET
+    RowVersion: Optional = UNSET
+
+
+class SealedStep(Struct, gc=False, kw_only=True):
+    """The step that a message was registered by."""
+
+    Id: str
+    KeyAttributes: Optional = UNSET
+    LogicalName: Optional = UNSET
     Name: Optional = UNSET
     RowVersion: Optional = UNSET
 
@@ -85,7 +95,7 @@ class SealedContext(Struct, gc=False, kw_only=True):
     OrganizationId: Optional = UNSET
     OrganizationName: str | None
     OutputParameters: Optional = UNSET
-    OwningExtension: SealedReference
+    OwningExtension: SealedStep
     ParentContext: Optional = UNSET
     PostEntityImages: list[Pair]
     PreEntityImages: list[Pair]

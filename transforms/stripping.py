@@ -1,4 +1,4 @@
-"""Taking JSON text apart without parsing it: strip what surrounds values, and count what was stripped."""
+"""Taking JSON text apart without parsing it."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,23 +15,19 @@ def joined(values: pa.Array) -> bytes:
     return text
 
 
-def split(text: bytes, count: int) -> pa.Array:
-    """Return what stands between commas, as text; ``null`` as null.
+def inside(values: pa.Array, beginning: bytes, end: bytes) -> pa.Array:
+    """Return what stands between a beginning and an end in every value, as text; ``null`` as null.
 
     Raises:
-        Misfit: There is not that number of values.
+        Misfit: A value neither begins and ends so nor is null.
+        pa.ArrowInvalid: A value is not UTF-8.
     """
-    texts = pc.split_pattern(pa.array([text.decode()], pa.string()), ",").flatten()
-    if len(texts) != count:
+    missing = pc.equal(values, b"null")
+    if not beginning and not end:
+        return pc.if_else(missing, None, values).cast(pa.string())
+    framed = pc.and_(pc.starts_with(values, beginning), pc.ends_with(values, end))
+    framed = pc.and_(framed, pc.greater_equal(pc.binary_length(values), len(beginning + end)))
+    if not pc.all(pc.or_(missing, framed)).as_py():
         raise Misfit
-    return without_nulls(texts)
-
-
-def without_nulls(texts: pa.Array) -> pa.Array:
-    """Return texts with null in place of ``null``."""
-    return pc.if_else(pc.equal(texts, "null"), None, texts)
-
-
-def stripped(before: bytes, after: bytes, size: int) -> int:
-    """Return how often something of that size was taken away."""
-    return (len(before) - len(after)) // size
+    inner = pc.binary_slice(pc.if_else(missing, beginning + end, values), len(beginning), -len(end))
+    return pc.if_else(missing, None, inner).cast(pa.string())

@@ -78,6 +78,11 @@ def rewritten(tree: Any, indent: int | None = None, ascii_only: bool = False) ->
     return MARKED.sub(r"\1", marked)
 
 
+def as_sent(tree: Any) -> bytes:
+    """Write a tree as compactly as the sender does, with every slash escaped."""
+    return rewritten(tree).replace("/", "\\/").encode()
+
+
 MARK = "\x00number "
 MARKED = re.compile(r'"\\u0000number ([^"]*)"')
 

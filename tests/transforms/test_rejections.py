@@ -66,8 +66,16 @@ BAD: dict[str, tuple[bytes, str]] = {
         update({"a": True}, {"a": "Yes", "b": "No"}).replace(b'"key":"b"', b'"key":"a"'),
         "bad-value",
     ),
+    "the text of a label twice": (
+        update({"a": 5}, {"a": "5"}).replace(b'"value":"5"', b'"value":"5","value":"6"'),
+        "bad-value",
+    ),
     "a parameter twice": (
         body(context("Update", inputs={"Target": entity({}), "Other": 1})).replace(b'"Other"', b'"Target"'),
+        "bad-value",
+    ),
+    "another parameter twice": (
+        body(context("Update", inputs={"Target": entity({}), "a": 1, "b": 2})).replace(b'"b"', b'"a"'),
         "bad-value",
     ),
     "attributes that are no list": (
@@ -91,6 +99,14 @@ def test_bad_messages_do_not_harm_good_ones() -> None:
     alone = only(flatten(GOOD))
     for number, row in enumerate(rows(flat)):
         assert {**alone, "_sequence_number": 2 * number, "_order": row["_order"]} == row
+
+
+def test_a_column_of_a_bad_message_alone_is_not_made() -> None:
+    bad = update({"only": "x", "revenue": typed("Money", Value="abc")})
+    (table,) = flatten(GOOD, bad).tables
+    assert "name" in table.records.schema.names
+    assert "only" not in table.records.schema.names
+    assert table.positions.to_pylist() == [0]
 
 
 def test_a_rejection_says_where() -> None:
