@@ -26,6 +26,7 @@ _CUT: Final = "MessageMaxSizeExceeded"
 _GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _INT32: Final = 2**31
 _MANY: Final = 10_000
+_MOST_SOURCES: Final = 8
 
 
 class Gatherer:
@@ -199,7 +200,10 @@ def _seed(told: Told, table: int, primary: str) -> Seed:
 
 
 def _sources(told: Told) -> list[Source] | None:
-    """Return what tells of the row's columns, later ones last; ``None`` if a list is unfamiliar."""
+    """Return what tells of the row's columns, later ones last.
+
+    ``None`` if a list is unfamiliar, or there are more images than steps have.
+    """
     found: list[Source] = []
     familiar = True
     for image in told.before or ():
@@ -212,7 +216,7 @@ def _sources(told: Told) -> list[Source] | None:
             found.append((attributes, b"", True))
     for image in told.after or ():
         familiar &= _put(found, image, sent=False)
-    return found if familiar else None
+    return found if familiar and len(found) <= _MOST_SOURCES else None
 
 
 def _put(sources: list[Source], record: SealedRecord, *, sent: bool) -> bool:

@@ -42,6 +42,12 @@ def test_later_images_win_over_earlier_ones() -> None:
     assert data(row) == {"a": "2"}
 
 
+def test_there_may_be_any_number_of_images() -> None:
+    images = {f"image{number}": image({"a": str(number), f"c{number}": "x"}) for number in range(30)}
+    row = data(only(flatten(update({"a": "0"}, post=images))))
+    assert (row["a"], len(row)) == ("29", 31)
+
+
 def test_a_null_in_the_image_clears_what_the_target_said() -> None:
     assert data(only(flatten(update({"a": "0"}, post={"x": image({"a": None})})))) == {}
 
