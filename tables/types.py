@@ -124,14 +124,33 @@ Source: the table reference of Dataverse
 
 
 @dataclass(frozen=True, slots=True)
+class Intersect:
+    """The table of a many-to-many relationship: one row per pair.
+
+    Attributes:
+        table: Logical name of the intersect table (``accountleads``).
+        first, second: (table, column of the intersect table that holds its key)
+            of either side, lower case.
+    """
+
+    table: str
+    first: tuple[str, str]
+    second: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnTypes:
     """What is known about columns before a message comes.
 
     Attributes:
         tables: Logical table name to logical column name to kind, lower case.
+        keys: Logical table name to its primary-key column, where known.
+        intersects: Schema name of a many-to-many relationship, lower case, to its table.
     """
 
     tables: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    intersects: Mapping[str, Intersect] = field(default_factory=dict)
 
     def kind(self, table: str, column: str) -> Kind | None:
         """Return the kind of a column; ``None`` where only its values can tell.

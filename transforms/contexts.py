@@ -9,15 +9,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..tables.types import Kind
+
 NO_ID = "00000000-0000-0000-0000-000000000000"
 """The GUID that stands for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as its text, so that no digit is lost."""
+    """A number as its text, so that no digit is lost.
+
+    Attributes:
+        text: As the encoding has it, or as JSON would.
+        kind: INTEGER, DECIMAL or DOUBLE where the encoding tells; JSON does not.
+    """
 
     text: str
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A point in time, or a wall clock that Dataverse means as UTC.
+
+    Attributes:
+        ticks: Units of 100 nanoseconds since 1970 UTC.
+    """
+
+    ticks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +136,7 @@ Value: TypeAlias = (
     bool
     | str
     | Number
+    | Instant
     | Money
     | Option
     | Options
