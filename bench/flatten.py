@@ -26,7 +26,8 @@ from rich.table import Table
 from cdsbridge.emulator.dataverse import Organization, metadata, traffic
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.model.verdict import Outcome
-from cdsbridge.tables.types import ColumnTypes, load_types
+from cdsbridge.tables.metadata import load_metadata
+from cdsbridge.tables.types import ColumnTypes
 from cdsbridge.transforms.flattener import Flattener
 
 
@@ -57,7 +58,7 @@ def known_types() -> ColumnTypes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "types.json"
         path.write_text(json.dumps(metadata()), encoding="utf-8")
-        return load_types(path)
+        return load_metadata(path).types
 
 
 def checked(flattener: Flattener, types: ColumnTypes, work: Sequence[MicroBatch]) -> tuple[int, int]:

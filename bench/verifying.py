@@ -26,7 +26,7 @@ from cdsbridge.pipelines.config import BridgeConfig
 from cdsbridge.sinks import ParquetSink, SqlSink
 from cdsbridge.sources.journal import read_journal
 from cdsbridge.tables.columns import COMMITTED
-from cdsbridge.tables.types import load_types
+from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.flattener import Flattener
 
 Cells = dict[str, Any]
@@ -152,7 +152,7 @@ def acknowledged_but_missing(config: BridgeConfig, bus: RunningBroker, accepted:
 
 def reference(config: BridgeConfig, sent: Sent, enqueued: Mapping[int, int]) -> Rows:
     """Return the rows that the posts must become."""
-    flattener = Flattener(load_types(config.metadata) if config.metadata else None, config.flatten)
+    flattener = Flattener(load_metadata(config.metadata).types if config.metadata else None, config.flatten)
     envelopes = [
         Envelope(
             post.body,

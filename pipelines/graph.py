@@ -10,7 +10,7 @@ from ..sinks.steps import CommitTables
 from ..sources.ending import Ending, When
 from ..sources.read import BundleLimits, ReadFromServiceBus
 from ..sources.settle import SettleMessages
-from ..tables.types import load_types
+from ..tables.metadata import load_metadata
 from ..transforms.steps import FlattenContexts
 from .config import BridgeConfig
 
@@ -32,7 +32,7 @@ def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollect
     Raises:
         ConfigError: The metadata cannot be read.
     """
-    types = None if config.metadata is None else load_types(config.metadata)
+    types = None if config.metadata is None else load_metadata(config.metadata).types
     limits = BundleLimits(
         seconds=config.commit.seconds,
         messages=config.commit.messages,

@@ -7,16 +7,13 @@ that happened to come first.  Types are wide from the start, because lakes and
 databases do not widen them later.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
-from ..model.errors import ConfigError
 from .columns import TIMESTAMP
 
 
@@ -65,41 +62,6 @@ Dataverse stores money as SQL ``money`` (4 decimals) and decimals with up to 10
 
 SCALE: Final[Mapping[Kind, int]] = {Kind.DECIMAL: 10, Kind.MONEY: 4}
 """Digits after the point of the decimal kinds; both are 38 digits wide."""
-
-_ATTRIBUTE_TYPES: Final[Mapping[str, Kind]] = {
-    "String": Kind.TEXT,
-    "Memo": Kind.TEXT,
-    "EntityName": Kind.TEXT,
-    "Uniqueidentifier": Kind.TEXT,
-    "Guid": Kind.TEXT,
-    "File": Kind.TEXT,
-    "Integer": Kind.INTEGER,
-    "BigInt": Kind.INTEGER,
-    "Int32": Kind.INTEGER,
-    "Int64": Kind.INTEGER,
-    "Decimal": Kind.DECIMAL,
-    "Money": Kind.MONEY,
-    "Double": Kind.DOUBLE,
-    "Boolean": Kind.BOOLEAN,
-    "ManagedProperty": Kind.BOOLEAN,
-    "BooleanManagedProperty": Kind.BOOLEAN,
-    "DateTime": Kind.INSTANT,
-    "Picklist": Kind.CHOICE,
-    "State": Kind.CHOICE,
-    "Status": Kind.CHOICE,
-    "OptionSetValue": Kind.CHOICE,
-    "MultiSelectPicklist": Kind.CHOICES,
-    "OptionSetValueCollection": Kind.CHOICES,
-    "Lookup": Kind.LOOKUP,
-    "Customer": Kind.LOOKUP,
-    "Owner": Kind.LOOKUP,
-    "EntityReference": Kind.LOOKUP,
-    "Image": Kind.BINARY,
-    "ByteArray": Kind.BINARY,
-    "PartyList": Kind.PARTIES,
-    "EntityCollection": Kind.PARTIES,
-}
-"""Names of attribute types in metadata, and of the types of their values, to kinds."""
 
 WELL_KNOWN: Final[Mapping[str, Kind]] = {
     "versionnumber": Kind.INTEGER,
@@ -165,37 +127,3 @@ class ColumnTypes:
     def knows(self, table: str, column: str) -> bool:
         """Tell whether metadata names a column of that table."""
         return column in self.tables.get(table, ())
-
-
-def load_types(path: str | Path) -> ColumnTypes:
-    """Read column types from a JSON file.
-
-    The file maps table to column to an object with ``attribute_type`` (as in
-    Dataverse metadata: ``Money``, ``Picklist``) or ``type`` (of the value:
-    ``Int32``), and ``date_time_behavior`` for dates.  Types that are not known
-    here leave their column to the form of its values.
-
-    Raises:
-        ConfigError: The file cannot be read, or is not of that layout.
-    """
-    try:
-        loaded = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"column types: cannot read {path}: {error}") from error
-    if not isinstance(loaded, dict) or not all(isinstance(columns, dict) for columns in loaded.values()):
-        raise ConfigError(f"column types: {path} must map table to column to type")
-    return ColumnTypes({table.lower(): _kinds(table, columns) for table, columns in loaded.items()})
-
-
-def _kinds(table: str, columns: Mapping[str, Any]) -> dict[str, Kind]:
-    kinds: dict[str, Kind] = {}
-    for column, described in columns.items():
-        if not isinstance(described, dict):
-            raise ConfigError(f"column types: {table}.{column} must be an object with attribute_type")
-        name = described.get("attribute_type") or described.get("type")
-        kind = _ATTRIBUTE_TYPES.get(name) if isinstance(name, str) else None
-        if kind is Kind.INSTANT and described.get("date_time_behavior") == "DateOnly":
-            kind = Kind.DATE
-        if kind is not None:
-            kinds[column.lower()] = kind
-    return kinds

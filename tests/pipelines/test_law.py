@@ -45,7 +45,7 @@ from cdsbridge.sources import BundleLimits, Ending, ReadFromServiceBus, SettleMe
 from cdsbridge.sources.intake import Reading, reading_from
 from cdsbridge.sources.journal import read_journal
 from cdsbridge.tables.columns import DELIVERY
-from cdsbridge.tables.types import load_types
+from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.steps import FlattenContexts
 
 POOL = list(
@@ -217,7 +217,7 @@ def drain_with_lapses(config: BridgeConfig) -> None:
         (
             pipeline
             | ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
-            | FlattenContexts(types=load_types(config.metadata))
+            | FlattenContexts(types=load_metadata(config.metadata).types)
             | CommitTables(config.sinks)
             | beam.ParDo(LapseLocks()).with_output_types(DispositionBatch)
             | SettleMessages(config.source)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from cdsbridge.model.batch import FlattenedBatch
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.model.verdict import Outcome
-from cdsbridge.tables.types import ColumnTypes, load_types
+from cdsbridge.tables.metadata import load_metadata
+from cdsbridge.tables.types import ColumnTypes
 from cdsbridge.transforms.flattener import Flattener
 
 from .conftest import CONFORMANCE
@@ -68,7 +69,7 @@ def known(mode: str) -> tuple[Mapping[str, Any], ColumnTypes]:
     if mode == BY_FORM:
         return {}, ColumnTypes()
     path = GENERATED / "SCHEMA.json"
-    return json.loads(path.read_text()), load_types(path)
+    return json.loads(path.read_text()), load_metadata(path).types
 
 
 def delivery(number: int, body: bytes) -> Envelope:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from cdsbridge.emulator.dataverse import Organization, metadata, traffic
 from cdsbridge.model.batch import FlattenedBatch
 from cdsbridge.model.envelope import Envelope, MicroBatch
-from cdsbridge.tables.types import ColumnTypes, Kind, load_types
+from cdsbridge.tables.metadata import load_metadata
+from cdsbridge.tables.types import ColumnTypes, Kind
 from cdsbridge.transforms.flattener import Flattener
 from cdsbridge.transforms.gather import Gatherer
 from cdsbridge.transforms.identity import event_id
@@ -196,7 +197,7 @@ def simulated() -> list[Envelope]:
 def known(tmp_path_factory: pytest.TempPathFactory) -> ColumnTypes:
     path = tmp_path_factory.mktemp("types") / "types.json"
     path.write_text(json.dumps(metadata()))
-    return load_types(path)
+    return load_metadata(path).types
 
 
 def sizes(envelopes: Sequence[Envelope], *wanted: int) -> list[MicroBatch]:

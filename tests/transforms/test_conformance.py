@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cdsbridge.tables.types import ColumnTypes, load_types
+from cdsbridge.tables.metadata import load_metadata
+from cdsbridge.tables.types import ColumnTypes
 
 from .bodies import agree, batch, flatten, only, rejection, rows, thoroughly
 from .oracle import OPS, Expected, Reader, Unheld, equal, occurred
@@ -44,7 +45,7 @@ def schema(request: pytest.FixtureRequest, conformance: Path) -> tuple[dict[str,
     if request.param == "by form alone":
         return {}, ColumnTypes()
     path = conformance / "generated" / "SCHEMA.json"
-    return json.loads(path.read_text()), load_types(path)
+    return json.loads(path.read_text()), load_metadata(path).types
 
 
 def reader_of(conformance: Path, case: dict[str, Any], known: dict[str, Any]) -> Reader:
@@ -248,7 +249,7 @@ def test_ten_megabytes_of_garbage_are_too_large() -> None:
 def test_all_cases_in_one_batch_are_as_each_alone(conformance: Path) -> None:
     paths = [path for path in sorted(conformance.rglob("*.json")) if path.stem.count(".") == 0]
     bodies = [path.read_bytes() for path in paths]
-    types = load_types(conformance / "generated" / "SCHEMA.json")
+    types = load_metadata(conformance / "generated" / "SCHEMA.json").types
     flat = flatten(*bodies, types=types)
     assert len(flat.verdicts) == len(bodies) > 140
     for number, each in enumerate(bodies):
