@@ -6,10 +6,11 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
 
-from .json_writer import shift
 from .metadata import Column
-from .values import Guid, Long, Money, Option, Options, Value
+from .scalars import Guid, Long
+from .values import Money, Option, Options, Value
 from .vocabulary import memo, text
+from .zones import shift
 
 _LARGEST_MONEY: Final = 9_223_372_036_854_775_807
 """Ten-thousandths: what the SQL type of an amount can hold."""

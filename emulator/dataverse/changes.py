@@ -11,7 +11,8 @@ from .derive import derive
 from .metadata import Column, Table
 from .people import Act, People
 from .rows import Row, Rows
-from .values import Guid, Long, Option, Reference, Value
+from .scalars import Guid, Long
+from .values import Option, Reference, Value
 
 _T = TypeVar("_T")
 _LOOKUPS: Final = ("Lookup", "Customer")

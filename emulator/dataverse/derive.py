@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from .metadata import Table
-from .values import Guid, Long, Money, Reference, Value
+from .scalars import Guid, Long
+from .values import Money, Reference, Value
 
 _CENT_OF_CENT: Final = Decimal("0.0001")
 _NAME: Final = ("firstname", "lastname")

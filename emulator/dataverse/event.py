@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .images import ASSIGN, AUTOMATIC, SET_STATE
-from .values import Entity, Guid, Plain, Reference, Value, plain
+from .plain import Plain, plain
+from .scalars import Guid
+from .values import Entity, Reference, Value
 
 
 @dataclass(frozen=True, slots=True)

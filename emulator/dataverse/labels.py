@@ -1,12 +1,12 @@
 """Formatted values: what a person would be shown."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from functools import partial
 from typing import Any, Final
 
 from .metadata import Column, Table
-from .values import Value, wall_clock
+from .values import Value
 
 
 def labels(table: Table, attributes: Mapping[str, Value], zone: tzinfo) -> dict[str, str]:
@@ -36,7 +36,7 @@ def labels(table: Table, attributes: Mapping[str, Value], zone: tzinfo) -> dict[
 def _date(column: Column, value: date, zone: tzinfo) -> str:
     if isinstance(value, datetime) and value.tzinfo:
         return value.astimezone(zone).isoformat()
-    wall = wall_clock(value)
+    wall = value if isinstance(value, datetime) else datetime.combine(value, time())
     return f"{wall:%Y-%m-%d}" if column.behavior == "DateOnly" else wall.isoformat()
 
 

@@ -14,8 +14,9 @@ from .labels import labels
 from .metadata import Table
 from .people import Act, People
 from .rows import Row, Rows
+from .scalars import EMPTY_GUID
 from .service_tables import TABLES
-from .values import EMPTY_GUID, Entity, Reference, References, Relationship, Value
+from .values import Entity, Reference, References, Relationship, Value
 
 PACIFIC: Final = timezone(timedelta(hours=-7))
 """A server seven hours behind UTC all year, so that a careless reader of dates is found out."""

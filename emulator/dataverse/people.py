@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Final
 
 from .cells import new_guid
-from .values import Guid, Reference
+from .scalars import Guid
+from .values import Reference
 from .vocabulary import first_name, last_name
 
 RATES: Final = {"Euro": "1.0000000000", "US Dollar": "1.0834000000", "Yen": "162.5300000000"}

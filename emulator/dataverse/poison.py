@@ -10,8 +10,10 @@ from typing import Final
 
 from ...model.verdict import Reason
 from .cells import new_guid
+from .context import Context
 from .json_writer import JsonWriter
-from .values import EMPTY_GUID, Context, Entity, Money, Reference
+from .scalars import EMPTY_GUID
+from .values import Entity, Money, Reference
 
 
 class Poison(StrEnum):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .metadata import Table
+from .scalars import Guid
 from .service_tables import TABLES
-from .values import Guid, Reference, Value
+from .values import Reference, Value
 
 
 @dataclass(slots=True)

@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import Final
 
 from .cells import new_guid
+from .context import Context
 from .event import Event
 from .organization import Organization
+from .scalars import Guid
 from .service_tables import TABLES
-from .values import Context, Entity, Guid, Reference, TextPairs, Value
+from .values import Entity, Reference, TextPairs, Value
 
 _AGENTS: Final = (
     "",

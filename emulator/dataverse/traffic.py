@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from .cells import new_guid
+from .context import Context
 from .event import Event
 from .json_writer import JsonWriter
 from .organization import Organization
 from .poison import Poison, poisoned, sample
 from .service import AsynchronousService
-from .values import Context
 
 CLAIMS: Final = "http://schemas.microsoft.com/xrm/2011/Claims/"
 """What the names of the message properties begin with."""

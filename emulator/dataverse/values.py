@@ -1,9 +1,9 @@
 """The typed values of an execution context, free of any encoding.
 
-One model, several writers: the JSON dialect is in :mod:`.json_writer`; a text
-XML and a binary writer can stand beside it, since nothing here is lost that
-they need (a GUID is not a string, a 64-bit number is not a 32-bit one, a date
-knows whether it is marked as UTC).
+One model, three writers: :mod:`.json_writer`, :mod:`.xml_writer` and
+:mod:`.binary_writer`.  Nothing is lost here that any of them needs (a GUID is
+not a string, a 64-bit number is not a 32-bit one, a date knows whether it is
+marked as UTC).
 
 A column value is a Python value of one of these types:
 
@@ -19,27 +19,20 @@ A column value is a Python value of one of these types:
                     was read back from the database or has no zone
 ``date``            a date only; travels as unmarked midnight
 ``bytes``           image
-the classes below   choice, choices, money, lookup, and the rest
+the classes below   choice, choices, money, lookup, and what only parameters are
+those of            dates to a tenth of a microsecond, other sizes of numbers,
+:mod:`.scalars`     durations, enumerations
 ==================  =====================================================
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date
 from decimal import Decimal
-from typing import Final, Protocol, TypeAlias
+from enum import StrEnum
+from typing import TypeAlias
 
-
-class Guid(str):
-    """A unique identifier: 36 characters, lower case, with hyphens."""
-
-    __slots__ = ()
-
-
-class Long(int):
-    """A whole number of 64 bits, which typed encodings tell from one of 32."""
-
-    __slots__ = ()
+from .scalars import Duration, Enumeration, Guid, Moment, Sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +61,18 @@ class Reference:
     """A lookup.
 
     Attributes:
-        id: Key of the row referred to.
+        id: Key of the row referred to; all zeros where ``key_attributes`` say which it is.
         logical_name: Its table.
         name: Its primary name; ``None`` in a Target, filled in an image.
+        key_attributes: Column to value of an alternate key.
+        row_version: Version of the row, in digits.
     """
 
     id: Guid
     logical_name: str
     name: str | None = None
+    key_attributes: "Mapping[str, Value]" = field(default_factory=dict, hash=False)
+    row_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,15 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """A many-to-many relationship by its schema name."""
+    """A relationship by its schema name.
+
+    Attributes:
+        schema_name: Its name.
+        role: Of a relationship of a table with itself, ``Referencing`` or ``Referenced``.
+    """
 
     schema_name: str
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,31 @@ class TextPairs:
     """A list of pairs of texts, such as the shared variable ``ChangedEntityTypes``."""
 
     items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextMap:
+    """A dictionary of texts, which JSON writes as it writes a list of pairs."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A two-options value that solutions manage (``BooleanManagedProperty``)."""
+
+    value: bool
+    can_be_changed: bool = True
+    property_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aliased:
+    """A column of a joined row, as a query returns it (``AliasedValue``)."""
+
+    logical_name: str
+    column: str
+    value: "Value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +136,82 @@ class Entity:
         id: The row's key.
         attributes: Column to value; what is absent was not sent.
         formatted_values: Column to the text a person would be shown.
+        key_attributes: Column to value of an alternate key.
+        related: Rows that are created or changed with it, by relationship.
+        state: 0 unchanged, 1 created, 2 changed.
+        row_version: Version of the row, in digits.
     """
 
     logical_name: str
     id: Guid
     attributes: "Mapping[str, Value]"
     formatted_values: Mapping[str, str] = field(default_factory=dict)
+    key_attributes: "Mapping[str, Value]" = field(default_factory=dict)
+    related: "tuple[tuple[Relationship, Entities], ...]" = ()
+    state: int | None = None
+    row_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """Rows: a party list, the ``Targets`` of a bulk message, a page of a query (``EntityCollection``).
+
+    Attributes:
+        items: The rows.
+        logical_name: Their table.
+        more: Whether there is another page.
+        cookie: What asks for it.
+        min_version: The oldest active row version.
+        total: How many rows there are in all; -1 where nobody counted.
+        total_exceeded: Whether there are more than could be counted.
+    """
+
+    items: tuple[Entity, ...]
+    logical_name: str | None = None
+    more: bool = False
+    cookie: str | None = None
+    min_version: str | None = None
+    total: int = 0
+    total_exceeded: bool = False
+
+
+class Element(StrEnum):
+    """What an array holds, by its .NET name."""
+
+    BOOLEAN = "Boolean"
+    DATE_TIME = "DateTime"
+    DECIMAL = "Decimal"
+    DOUBLE = "Double"
+    ENTITY = "Entity"
+    GUID = "Guid"
+    INT32 = "Int32"
+    INT64 = "Int64"
+    OBJECT = "Object"
+    OPTION = "OptionSetValue"
+    REFERENCE = "EntityReference"
+    STRING = "String"
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Several values of one type; of an ``OBJECT`` array, of any."""
+
+    element: Element
+    items: "tuple[Value, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """An object of any other contract of the SDK, such as a query.
+
+    Attributes:
+        name: Name of the contract.
+        members: Member to value, in the contract's order; their types are
+            those of the contract, so none is marked.
+    """
+
+    name: str
+    members: "Mapping[str, Value]"
 
 
 Value: TypeAlias = (
@@ -124,6 +222,10 @@ Value: TypeAlias = (
     | float
     | date
     | bytes
+    | Moment
+    | Duration
+    | Sized
+    | Enumeration
     | Option
     | Options
     | Money
@@ -131,98 +233,17 @@ Value: TypeAlias = (
     | References
     | Relationship
     | TextPairs
+    | TextMap
+    | Managed
+    | Aliased
     | Entity
+    | Entities
+    | Array
+    | Structure
     | None
 )
-"""What an attribute or a parameter may hold (:class:`Guid` is a ``str``, ``datetime`` a ``date``)."""
+"""What an attribute or a parameter may hold.
 
-EMPTY_GUID: Final = Guid("00000000-0000-0000-0000-000000000000")
-"""The GUID that stands for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """An execution context, as Dataverse hands it to a registered step.
-
-    Member names follow ``RemoteExecutionContext`` of the public SDK.
-    ``operation_created_on`` is naive: the service reads it back from its
-    database, unmarked, in UTC.
-    """
-
-    business_unit_id: Guid
-    correlation_id: Guid
-    depth: int
-    initiating_user_agent: str
-    initiating_user_azure_id: Guid
-    initiating_user_id: Guid
-    input_parameters: Mapping[str, Value]
-    is_in_transaction: bool
-    message_name: str
-    mode: int
-    operation_created_on: datetime
-    operation_id: Guid
-    organization_id: Guid
-    organization_name: str
-    output_parameters: Mapping[str, Value]
-    owning_extension: Reference
-    parent: "Context | None"
-    post_images: Mapping[str, Entity]
-    pre_images: Mapping[str, Entity]
-    primary_entity_id: Guid
-    primary_entity_name: str
-    request_id: Guid | None
-    shared_variables: Mapping[str, Value]
-    stage: int
-    user_azure_id: Guid
-    user_id: Guid
-    isolation_mode: int = 1
-    secondary_entity_name: str = "none"
-
-
-class Writer(Protocol):
-    """One encoding of contexts."""
-
-    content_type: str
-
-    def write(self, context: Context) -> bytes:
-        """Return the body of a message that carries this context."""
-        ...
-
-
-Plain: TypeAlias = (
-    str | bool | int | Decimal | float | date | bytes | tuple[int, ...] | tuple[str, str, str | None] | None
-)
-"""A value as a test compares it; see :func:`plain`."""
-
-
-def plain(value: Value) -> Plain:
-    """Return a column's value in plain Python types.
-
-    Choice to ``int``, choices to a tuple of ``int``, money to ``Decimal``,
-    lookup to (id, logical name, name), GUID to ``str``, every instant to an
-    aware ``datetime`` in UTC (an unmarked wall clock is taken for UTC).
-
-    Raises:
-        TypeError: The value is no column value, but a parameter.
-
-    >>> plain(Money(Decimal("1.50"))), plain(Options((1, 3)))
-    (Decimal('1.50'), (1, 3))
-    """
-    match value:
-        case Option() | Money():
-            return value.value
-        case Options():
-            return value.values
-        case Reference():
-            return str(value.id), value.logical_name, value.name
-        case datetime() if value.tzinfo is None:
-            return value.replace(tzinfo=UTC)
-        case References() | Relationship() | TextPairs() | Entity():
-            raise TypeError(f"{type(value).__name__} is not the value of a column")
-        case _:
-            return str(value) if isinstance(value, Guid) else value
-
-
-def wall_clock(value: date) -> datetime:
-    """Return an unmarked date as a naive date and time: a date only is its midnight."""
-    return value if isinstance(value, datetime) else datetime.combine(value, time())
+:class:`Guid`, ``Char`` and ``Uri`` are ``str``, :class:`Long` is ``int``,
+``Single`` is ``float``, ``datetime`` is ``date``.
+"""

@@ -8,7 +8,9 @@ import pytest
 
 from cdsbridge.emulator.dataverse import Images, Organization, TrueRow, metadata, replay
 from cdsbridge.emulator.dataverse.event import Event
-from cdsbridge.emulator.dataverse.values import Entity, Guid, Plain, Reference, plain
+from cdsbridge.emulator.dataverse.plain import Plain, plain
+from cdsbridge.emulator.dataverse.scalars import Guid
+from cdsbridge.emulator.dataverse.values import Entity, Reference
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

@@ -9,19 +9,11 @@ import pytest
 
 from cdsbridge.emulator.dataverse.cells import Cells, new_guid
 from cdsbridge.emulator.dataverse.derive import derive
-from cdsbridge.emulator.dataverse.json_writer import shift
 from cdsbridge.emulator.dataverse.labels import labels
+from cdsbridge.emulator.dataverse.scalars import EMPTY_GUID, Guid, Long
 from cdsbridge.emulator.dataverse.service_tables import TABLES, metadata
-from cdsbridge.emulator.dataverse.values import (
-    EMPTY_GUID,
-    Guid,
-    Long,
-    Money,
-    Option,
-    Options,
-    Reference,
-    Value,
-)
+from cdsbridge.emulator.dataverse.values import Money, Option, Options, Reference, Value
+from cdsbridge.emulator.dataverse.zones import shift
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 KEY = Guid("0f8fad5b-d9cb-469f-a165-70867728950e")
