@@ -1,0 +1,50 @@
+"""Credentials of azure-identity, made where they are used."""
+
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+
+from ..model.errors import ConfigError
+from .config import ClientCertificate, ClientSecret, Login, ManagedIdentity, WorkloadIdentity
+
+
+def open_credential(login: Login) -> TokenCredential:
+    """Return a live credential.  It asks for a token when first used.
+
+    Raises:
+        ConfigError: None can be made of these settings.
+    """
+    # imported here: it takes a quarter of a second, and most runs need none
+    from azure import identity  # noqa: PLC0415
+
+    try:
+        if isinstance(login, ClientSecret):
+            secret = login.client_secret.get_secret_value()
+            return identity.ClientSecretCredential(login.tenant_id, login.client_id, secret)
+        if isinstance(login, ClientCertificate):
+            return identity.CertificateCredential(
+                login.tenant_id,
+                login.client_id,
+                str(login.certificate),
+                password=None if login.password is None else login.password.get_secret_value(),
+            )
+        if isinstance(login, ManagedIdentity):
+            return identity.ManagedIdentityCredential(client_id=login.client_id)
+        if isinstance(login, WorkloadIdentity):
+            return identity.WorkloadIdentityCredential(**_given(login))
+        return identity.DefaultAzureCredential(managed_identity_client_id=login.client_id)
+    except (ValueError, OSError) as error:
+        # the error of a bad certificate or id may quote what it was given
+        kind = type(error).__name__
+        raise ConfigError(
+            f"dataverse.credential: no {login.kind} login can be made of this ({kind})"
+        ) from None
+
+
+def _given(login: WorkloadIdentity) -> dict[str, Any]:
+    given = {
+        "tenant_id": login.tenant_id,
+        "client_id": login.client_id,
+        "token_file_path": None if login.token_file is None else str(login.token_file),
+    }
+    return {name: value for name, value in given.items() if value is not None}
