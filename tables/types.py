@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
     ``TEXT`` also holds GUIDs and names of tables.  ``INSTANT`` is a point in
     time, or the wall clock of a time-zone-independent column called UTC.
-    ``BINARY`` is the bytes of an image, which are not stored; ``PARTIES`` a list
+    ``BINARY`` is the bytes of an image, stored where asked for; ``PARTIES`` a list
     of activity parties: rows of a table of their own.
     """
 
@@ -53,8 +53,9 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = {
     Kind.CHOICE: pa.int64(),
     Kind.CHOICES: pa.string(),
     Kind.LOOKUP: pa.string(),
+    Kind.BINARY: pa.binary(),
 }
-"""Arrow type of each kind's own column; ``BINARY`` and ``PARTIES`` have none.
+"""Arrow type of each kind's own column; ``PARTIES`` has none.
 
 Dataverse stores money as SQL ``money`` (4 decimals) and decimals with up to 10
 (https://learn.microsoft.com/power-apps/maker/data-platform/types-of-fields).

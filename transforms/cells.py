@@ -8,9 +8,22 @@ from ..tables.names import PARTY_TABLE, column_name, label_name, target_name
 from ..tables.types import SCALE, ColumnTypes, Kind
 from . import numbers
 from .changes import Change, Said
-from .contexts import NO_ID, Money, Number, Option, Options, Records, Reference, References, Unknown
-from .json_values import bad
-from .spelling import as_json, sound
+from .contexts import (
+    NO_ID,
+    Binary,
+    Instant,
+    Money,
+    Number,
+    Option,
+    Options,
+    Records,
+    Reference,
+    References,
+    Relationship,
+    Unknown,
+)
+from .spelling import as_json, dump, sound
+from .values import bad
 
 
 class Cell(NamedTuple):
@@ -19,7 +32,7 @@ class Cell(NamedTuple):
     Attributes:
         column: Name of the column.
         kind: How it is stored: TEXT, INTEGER, DECIMAL, MONEY, DOUBLE, BOOLEAN,
-            INSTANT (microseconds since 1970) or DATE (days since 1970).
+            INSTANT (microseconds since 1970), DATE (days since 1970) or BINARY.
         value: Never ``None``.
     """
 
@@ -34,7 +47,7 @@ class Cells:
 
     Attributes:
         found: The cells, no two of one column.
-        extra: What fits no column, by key: JSON text.
+        extra: What fits no column, or not the one it has, by key: JSON text.
         parties: Party lists, by column.
         sent: Names of the columns that were sent, nulls included, sorted.
     """
@@ -45,16 +58,22 @@ class Cells:
     sent: list[str] = field(default_factory=list)
 
 
-def cells(change: Change, types: ColumnTypes) -> Cells:
+def cells(change: Change, types: ColumnTypes, binaries: bool = False) -> Cells:
     """Return the cells of a change.
 
     A value whose kind is known from metadata must be of that kind; without
-    metadata its form tells.
+    metadata the encoding tells, or the form of the value.  A value that its
+    column cannot hold exactly, such as a decimal of 28 decimals, stands in
+    ``extra`` under the column's name instead.
+
+    Args:
+        change: What was said.
+        types: What is known about columns.
+        binaries: Keep the bytes of images.
 
     Raises:
         MessageRejected: ``bad-value``: a value is of another kind than its
-            column, or its column cannot hold it exactly, or two attributes
-            have names that differ in case only.
+            column, or two attributes have names that differ in case only.
     """
     row = Cells()
     own: set[str] = set()
@@ -67,6 +86,8 @@ def cells(change: Change, types: ColumnTypes) -> Cells:
         if name in own:
             raise bad(f"{change.table}.{name}", "two attributes have this name but for upper and lower case")
         own.add(name)
+        if isinstance(said.value, Binary) and not binaries:
+            continue
         for cell in _placed(row, name, said, change.table, types.kind(change.table, name)):
             if cell.column == name:
                 row.found.append(cell)
@@ -81,8 +102,8 @@ def _placed(row: Cells, name: str, said: Said, table: str, kind: Kind | None) ->
     value = said.value
     if isinstance(value, Records) and value.table == PARTY_TABLE:
         row.parties[name] = value
-    elif isinstance(value, (Unknown, References, Records)):
-        row.extra[name] = value.json
+    elif isinstance(value, (Unknown, References, Records, Relationship)):
+        row.extra[name] = as_json(value)
     elif isinstance(value, Reference) and value.keys and value.id == NO_ID:
         row.extra[name] = value.keys
     place = _PLACERS.get(type(value))
@@ -90,6 +111,11 @@ def _placed(row: Cells, name: str, said: Said, table: str, kind: Kind | None) ->
         return []
     try:
         return list(place(name, said, kind))
+    except numbers.Misfit:
+        row.extra[name] = as_json(value)
+        if said.label is not None:
+            row.extra[f"{name}@name"] = dump(said.label)
+        return []
     except ValueError as error:
         raise bad(f"{table}.{name}", str(error)) from error
 
@@ -112,7 +138,9 @@ def _must_be(kind: Kind | None, what: str, *allowed: Kind) -> None:
 
 def _text(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
     text: Any = said.value
-    if kind is Kind.DATE:
+    if kind in {Kind.DATE, Kind.INSTANT} and not text.startswith("/Date("):
+        yield from _moment(name, kind, numbers.instant(text if "T" in text else f"{text}T00:00:00"))
+    elif kind is Kind.DATE:
         yield Cell(name, Kind.DATE, numbers.day(text))
     elif kind is Kind.INSTANT or (kind is None and numbers.is_date(text)):
         yield Cell(name, Kind.INSTANT, numbers.milliseconds(text) * 1000)
@@ -121,8 +149,22 @@ def _text(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
         yield Cell(name, Kind.TEXT, sound(text))
 
 
+def _instant(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
+    value: Any = said.value
+    _must_be(kind, "a date", Kind.INSTANT, Kind.DATE)
+    yield from _moment(name, kind, value.ticks)
+
+
+def _moment(name: str, kind: Kind | None, ticks: int) -> Iterator[Cell]:
+    if kind is Kind.DATE:
+        yield Cell(name, Kind.DATE, numbers.whole_day(ticks))
+    else:
+        yield Cell(name, Kind.INSTANT, ticks // 10)
+
+
 def _number(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
     value: Any = said.value
+    kind = kind or value.kind
     if kind is Kind.INTEGER:
         yield Cell(name, kind, numbers.integer(value.text))
     elif kind is Kind.DOUBLE:
@@ -130,6 +172,12 @@ def _number(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
     else:
         _must_be(kind, "a number", Kind.DECIMAL)
         yield Cell(name, Kind.DECIMAL, numbers.decimal(value.text, SCALE[Kind.DECIMAL]))
+
+
+def _binary(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
+    value: Any = said.value
+    _must_be(kind, "bytes", Kind.BINARY)
+    yield Cell(name, Kind.BINARY, value.data)
 
 
 def _money(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
@@ -176,6 +224,8 @@ def _label(name: str, label: str | None) -> Iterator[Cell]:
 
 _PLACERS: Final[Mapping[type, Callable[[str, Said, Kind | None], Iterator[Cell]]]] = {
     str: _text,
+    Instant: _instant,
+    Binary: _binary,
     bool: _boolean,
     Number: _number,
     Money: _money,

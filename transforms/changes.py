@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from ..model.errors import MessageRejected
 from ..model.verdict import Reason
+from ..tables.types import ColumnTypes
 from . import numbers
-from .contexts import NO_ID, Context, Empty, Record, Records, Reference, References, Value
-from .json_values import bad
+from .contexts import NO_ID, Context, Empty, Instant, Record, Records, Reference, References, Value
 from .messages import MEANINGS, NO_TABLE, Meaning
+from .values import bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Change:
     truncated: bool = False
 
 
-def changes(context: Context, cut: bool) -> list[Change]:
+def changes(context: Context, cut: bool, types: ColumnTypes) -> list[Change]:
     """Return the changes of a message that changes rows.
 
     Per column the later source wins: pre image (of deletes only), target,
@@ -52,6 +53,7 @@ def changes(context: Context, cut: bool) -> list[Change]:
     Args:
         context: Of a message for which ``changes_rows`` holds.
         cut: The envelope says the message was too large to be sent whole.
+        types: What is known about tables: the names of their keys.
 
     Raises:
         MessageRejected: ``no-table``, ``no-key``, ``not-a-context`` or ``bad-value``.
@@ -60,10 +62,11 @@ def changes(context: Context, cut: bool) -> list[Change]:
     truncated = cut or context.bare
     targets = _targets(context, meaning, truncated)
     single = meaning.target != "Targets"
-    return [
-        _change(context, meaning, _Place(index, single, truncated), target)
+    found = [
+        _change(context, meaning, _Place(index, single, truncated), target, types)
         for index, target in enumerate(targets)
     ]
+    return [*found, *_merged(context, meaning, found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,28 @@ def _targets(context: Context, meaning: Meaning, truncated: bool) -> Sequence[Re
     return (Record("", ""),)
 
 
-def _change(context: Context, meaning: Meaning, place: _Place, target: Record) -> Change:
+def _merged(context: Context, meaning: Meaning, found: Sequence[Change]) -> Iterator[Change]:
+    """Yield the row that was merged into the target: it stays, marked so and pointing there.
+
+    Source: https://learn.microsoft.com/power-apps/developer/data-platform/merge-data
+    """
+    key = context.inputs.get(meaning.loser)
+    if not found or not isinstance(key, str) or key == NO_ID:
+        return
+    winner = found[0]
+    try:
+        loser = numbers.guid(key)
+    except ValueError as error:
+        raise bad(f"InputParameters.{meaning.loser}", str(error)) from error
+    if loser == winner.id:
+        return
+    columns = {"masterid": Said(Reference(winner.id, winner.table, None)), "merged": Said(True)}
+    yield Change(winner.table, loser, "update", created_on(context), columns, tuple(columns))
+
+
+def _change(context: Context, meaning: Meaning, place: _Place, target: Record, types: ColumnTypes) -> Change:
     table = _table(context, target, place)
-    key = _key(context, target, place, table)
+    key = _key(context, target, place, types.keys.get(table, f"{table}id"))
     before = _images(context.pre_images, key)
     after = _images(context.post_images, key)
     sent = [*before, target, *_extra_columns(context, meaning)]
@@ -135,17 +157,17 @@ def _table(context: Context, target: Record, place: _Place) -> str:
     return table
 
 
-def _key(context: Context, target: Record, place: _Place, table: str) -> str:
+def _key(context: Context, target: Record, place: _Place, column: str) -> str:
     created = context.created_ids[place.index] if place.index < len(context.created_ids) else ""
-    held = target.attributes.get(f"{table}id")
+    held = target.attributes.get(column)
     first = context.id if place.single else ""
     for found in (first, target.id, created, held):
         if isinstance(found, str) and found and found != NO_ID:
             try:
                 return numbers.guid(found)
             except ValueError as error:
-                raise bad(f"InputParameters.{table}.Id", str(error)) from error
-    sentence = f"the {context.message} message has no id of the {table} row it changed"
+                raise bad(f"InputParameters.{MEANINGS[context.message].target}.Id", str(error)) from error
+    sentence = f"the {context.message} message has no id of the row it changed, nor a {column}"
     raise MessageRejected(Reason.NO_KEY, sentence, "PrimaryEntityId")
 
 
@@ -155,6 +177,8 @@ def _images(images: Sequence[tuple[str, Record]], key: str) -> list[Record]:
 
 def _occurred_at(context: Context, op: str, columns: Mapping[str, Said]) -> int:
     modified = columns.get("modifiedon") if op != "delete" else None
+    if modified is not None and isinstance(modified.value, Instant):
+        return modified.value.ticks // 10
     if modified is not None and isinstance(modified.value, str) and numbers.is_date(modified.value):
         try:
             return numbers.milliseconds(modified.value) * 1000

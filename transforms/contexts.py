@@ -2,7 +2,7 @@
 
 A decoder turns bytes into a :class:`Context`; :mod:`cdsbridge.transforms.rows`
 turns that into rows.  Values keep what their encoding told and no more: a date
-in JSON is a text until a column's kind is known, and a number is its digits.
+in JSON is a text until a column's kind is known, one in XML is an instant.
 """
 
 from collections.abc import Mapping
@@ -79,12 +79,28 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """The bytes of an image: sent, and not kept."""
+    """The bytes of an image."""
+
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Empty:
     """An empty list: of choices, parties or bytes, JSON does not say which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A relationship between tables.
+
+    Attributes:
+        name: Its schema name.
+        role: 0 where the target refers, 1 where it is referred to, ``None`` between two tables
+            (https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.entityrole).
+    """
+
+    name: str
+    role: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,7 @@ Value: TypeAlias = (
     | Options
     | Reference
     | References
+    | Relationship
     | Binary
     | Empty
     | Unknown

@@ -42,7 +42,7 @@ class Gatherer:
         self._rules = rules
         self._opener = Opener()
         self._plans: dict[tuple[str, str], Plan | None] = {}
-        self._counts: dict[str, bool] = {}
+        self._counts: dict[tuple[str, str], bool] = {}
 
     def gather(self, pool: Pool, messages: Sequence[tuple[int, Envelope]]) -> dict[int, str | None]:
         """Add the rows of familiar messages to a pool.
@@ -142,16 +142,17 @@ class Gatherer:
         """Return the images that count."""
         if len(images) > 1 and len({image.key for image in images}) != len(images):
             told.familiar = False
-        found = [bytes(image.value) for image in images if self._count(image.key)]
+        table = told.plan.table
+        found = [bytes(image.value) for image in images if self._count(table, image.key)]
         return [image for image in found if image != b"null"]
 
-    def _count(self, alias: str) -> bool:
+    def _count(self, table: str, alias: str) -> bool:
         try:
-            return self._counts[alias]
+            return self._counts[table, alias]
         except KeyError:
             if len(self._counts) > _MANY:
                 self._counts.clear()
-            counts = self._counts[alias] = self._rules.images.count(alias)
+            counts = self._counts[table, alias] = self._rules.images.of(table).count(alias)
             return counts
 
     def _add(self, pool: Pool, told: Told, known: dict[int, str | None]) -> None:

@@ -19,17 +19,20 @@ class Meaning:
         target: The parameter that names the row, or lists the rows.
         columns: Parameters that are columns: parameter to column.
         content: A parameter that is a record of columns, beside the target.
+        loser: A parameter that is the key of a row merged into the target.
     """
 
     op: str
     target: str = "Target"
     columns: Mapping[str, str] = field(default_factory=dict)
     content: str = ""
+    loser: str = ""
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The parameters that rows are made of."""
-        return (self.target, *self.columns, *((self.content,) if self.content else ()))
+        others = tuple(name for name in (self.content, self.loser) if name)
+        return (self.target, *self.columns, *others)
 
 
 _STATE: Final = Meaning("update", "EntityMoniker", {"State": "statecode", "Status": "statuscode"})
@@ -42,7 +45,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "Assign": Meaning("update", columns={"Assignee": "ownerid"}),
     "SetState": _STATE,
     "SetStateDynamicEntity": _STATE,
-    "Merge": Meaning("update", content="UpdateContent"),
+    "Merge": Meaning("update", content="UpdateContent", loser="SubordinateId"),
     "CreateMultiple": Meaning("create", "Targets"),
     "UpdateMultiple": Meaning("update", "Targets"),
     "UpsertMultiple": Meaning("update", "Targets"),
@@ -52,6 +55,16 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "OnExternalDeleted": Meaning("delete"),
 }
 """Messages that change rows; every other message is an event."""
+
+PAIRING: Final[Mapping[str, str]] = {"Associate": "create", "Disassociate": "delete"}
+"""Messages that make or end pairs of rows, and what they do in the intersect table.
+
+Where their parameters do not name pairs they are events, as all other messages are.
+Source: https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.messages.associaterequest
+"""
+
+PAIR_PARAMETERS: Final = ("Target", "Relationship", "RelatedEntities")
+"""The parameters of those that pairs are made of."""
 
 NO_TABLE: Final = frozenset({"", "none"})
 """What PrimaryEntityName is where a message concerns no table."""

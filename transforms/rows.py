@@ -1,6 +1,6 @@
 """A context to rows, with the columns every row has beside its data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ from .cells import Cell, cells
 from .changes import Change, Said, changes, created_on
 from .contexts import NO_ID, Context, Option, Records, Reference
 from .identity import event_id
-from .messages import PARTY_ROLES, changes_rows
+from .messages import PAIRING, PARTY_ROLES, changes_rows
+from .pairing import pair_changes
 from .rules import FlattenRules
 from .spelling import dump, json_object
 
@@ -51,9 +52,7 @@ def rows_of(context: Context, envelope: Envelope, types: ColumnTypes, rules: Fla
         MessageRejected: It cannot become rows; never only some of them.
     """
     cut = any(name.endswith(_CUT) for name in envelope.properties)
-    found = (
-        _changed_rows(context, cut, types, rules) if changes_rows(context.message) else _event(context, cut)
-    )
+    found = _drafts(context, cut, types, rules)
     drafts = [draft for draft in found if rules.tables.takes(draft.table)]
     if len(drafts) > rules.limits.rows:
         sentence = f"the message has {len(drafts)} rows; the limit is {rules.limits.rows}"
@@ -82,9 +81,16 @@ class _Draft:
     truncated: bool = False
 
 
-def _changed_rows(context: Context, cut: bool, types: ColumnTypes, rules: FlattenRules) -> Iterator[_Draft]:
+def _drafts(context: Context, cut: bool, types: ColumnTypes, rules: FlattenRules) -> Iterator[_Draft]:
+    if changes_rows(context.message):
+        return _changed_rows(changes(context, cut, types), types, rules)
+    pairs = pair_changes(context, types) if context.message in PAIRING else []
+    return _changed_rows(pairs, types, rules) if pairs else _event(context, cut)
+
+
+def _changed_rows(found: Iterable[Change], types: ColumnTypes, rules: FlattenRules) -> Iterator[_Draft]:
     parties: list[tuple[int, Change]] = []
-    for change in changes(context, cut):
+    for change in found:
         draft, lists = _draft(change, types, rules)
         yield draft
         for column, records in lists.items():
@@ -96,7 +102,7 @@ def _changed_rows(context: Context, cut: bool, types: ColumnTypes, rules: Flatte
 
 
 def _draft(change: Change, types: ColumnTypes, rules: FlattenRules) -> tuple[_Draft, dict[str, Records]]:
-    row = cells(change, types)
+    row = cells(change, types, rules.binaries)
     if len(row.found) > rules.limits.columns:
         sentence = (
             f"a row of {change.table} has {len(row.found)} columns; the limit is {rules.limits.columns}"
@@ -125,7 +131,7 @@ def _parties(change: Change, column: str, records: Records) -> Iterator[tuple[in
         for key, value in record.attributes.items():
             columns[key] = Said(value, record.labels.get(key))
         key = record.id if record.id not in {"", NO_ID} else named if isinstance(named, str) else ""
-        sent = tuple(record.attributes)
+        sent = ("ordinal", *columns)
         yield ordinal, Change(PARTY_TABLE, key.lower(), change.op, change.occurred_at, columns, sent)
 
 
@@ -137,7 +143,8 @@ def _event(context: Context, cut: bool) -> Iterator[_Draft]:
     }
     cells = tuple(Cell(name, Kind.TEXT, text) for name, text in texts.items() if text)
     key = None if context.id in {"", NO_ID} else context.id
-    yield _Draft(EVENT_TABLE, key, "event", created_on(context), cells, truncated=cut)
+    truncated = cut or context.bare
+    yield _Draft(EVENT_TABLE, key, "event", created_on(context), cells, truncated=truncated)
 
 
 def _delivery(envelope: Envelope) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """What a user may set about flattening: what to skip, which images count, how large is too large."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,27 +33,45 @@ class Filter(BaseModel):
         return all(name != each.lower() for each in self.exclude)
 
 
-class Images(BaseModel):
-    """Which entity images count, by the alias they are registered under.
+AUTOMATIC_IMAGE: Final = "AsynchronousStepPrimaryName"
+"""Alias of the image that the asynchronous service adds by itself, with the row's primary name only."""
+
+
+class Aliases(BaseModel):
+    """Entity images that count, by the alias they are registered under.
 
     Attributes:
         include: Only these aliases; empty means all.
-        exclude: Never these.  The default is the image that the asynchronous
-            service adds by itself, with the row's primary name only.
+        exclude: Never these.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     include: Names = ()
-    exclude: Names = ("AsynchronousStepPrimaryName",)
+    exclude: Names = (AUTOMATIC_IMAGE,)
 
     def count(self, alias: str) -> bool:
-        """Tell whether the image under this alias counts.
+        """Tell whether the image under this alias counts."""
+        return alias not in self.exclude and (not self.include or alias in self.include)
 
-        >>> Images().count("AsynchronousStepPrimaryName"), Images().count("post")
+
+class Images(Aliases):
+    """Entity images that count, and other choices for some tables.
+
+    Attributes:
+        tables: Logical table name, lower case, to what counts there instead.
+    """
+
+    tables: Mapping[str, Aliases] = {}
+
+    def of(self, table: str) -> Aliases:
+        """Return what counts in a table.
+
+        >>> rules = Images(tables={"account": Aliases(include=("full",))})
+        >>> rules.of("account").count("post"), rules.of("contact").count("post")
         (False, True)
         """
-        return alias not in self.exclude and (not self.include or alias in self.include)
+        return self.tables.get(table, self)
 
 
 class Limits(BaseModel):
@@ -62,18 +81,26 @@ class Limits(BaseModel):
         body_bytes: Bytes of a body.  Dataverse posts at most 192 KB to Service
             Bus (https://learn.microsoft.com/power-apps/developer/data-platform/azure-integration).
         depth: Levels of a value that is kept as JSON text.
+        nesting: Elements of XML, text or binary, within one another.
+        elements: Elements of XML; members and items of JSON.
+        element_attributes: XML attributes of one element.
         attributes: Attributes of one record.
         columns: Columns of one row, labels and lookup tables included.
         rows: Rows of one message.
+        seconds: Time to read one body.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     body_bytes: int = Field(default=1 << 20, ge=1)
-    depth: int = Field(default=64, ge=1, le=200)
+    depth: int = Field(default=64, ge=1, le=120)
+    nesting: int = Field(default=120, ge=1, le=160)
+    elements: int = Field(default=200_000, ge=1)
+    element_attributes: int = Field(default=32, ge=1)
     attributes: int = Field(default=2_000, ge=1)
     columns: int = Field(default=4_000, ge=1)
     rows: int = Field(default=10_000, ge=1)
+    seconds: float = Field(default=10.0, gt=0)
 
 
 class FlattenRules(BaseModel):
@@ -83,6 +110,7 @@ class FlattenRules(BaseModel):
         tables: Tables whose changes are taken, by logical name; others are skipped.
         messages: Messages that are taken (``Update``); others are skipped.
         images: Pre and post images whose columns count.
+        binaries: Keep the bytes of images, in columns of bytes.
         limits: What a message may be at most.
     """
 
@@ -91,4 +119,5 @@ class FlattenRules(BaseModel):
     tables: Filter = Filter()
     messages: Filter = Filter()
     images: Images = Images()
+    binaries: bool = False
     limits: Limits = Limits()

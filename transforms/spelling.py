@@ -1,28 +1,75 @@
 """Values as text: JSON for what fits no column, and texts that a column can hold."""
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from .contexts import Money, Number, Option, Options, Records, Reference, References, Unknown, Value
+from . import numbers
+from .contexts import (
+    Binary,
+    Empty,
+    Instant,
+    Money,
+    Number,
+    Option,
+    Options,
+    Records,
+    Reference,
+    References,
+    Relationship,
+    Unknown,
+    Value,
+)
 
 
 def as_json(value: Value) -> str:
-    """Return a value as JSON text; typed values without their type.
+    """Return a value as JSON text; typed values without their type, dates in ISO 8601.
 
     >>> as_json(Option(3)), as_json(Number("1.50")), as_json("a")
     ('3', '1.50', '"a"')
     """
-    if isinstance(value, (Number, Money)):
-        return value.text
-    if isinstance(value, Option):
-        return str(value.code)
-    if isinstance(value, Options):
-        return json.dumps(value.codes)
-    if isinstance(value, Reference):
-        return dump({"Id": value.id, "LogicalName": value.table, "Name": value.name})
-    if isinstance(value, (Unknown, Records, References)):
-        return value.json
-    return dump(value) if value is None or isinstance(value, (str, bool)) else "[]"
+    spell = _SPELLINGS.get(type(value))
+    return dump(value) if spell is None else spell(value)
+
+
+def number_json(number: Number) -> str:
+    """Return a number as JSON; what JSON has no number for becomes a text.
+
+    >>> number_json(Number("1.50")), number_json(Number("INF"))
+    ('1.50', '"INF"')
+    """
+    return dump(number.text) if number.text in {"NaN", "INF", "-INF"} else number.text
+
+
+def date_json(text: str) -> str | None:
+    """Return a text that is a date of .NET in ISO 8601, as JSON; ``None`` for other texts.
+
+    >>> date_json("/Date(1722582039000)/"), date_json("a")
+    ('"2024-08-02T07:00:39Z"', None)
+    """
+    if not numbers.is_date(text):
+        return None
+    try:
+        return dump(numbers.iso(numbers.milliseconds(text) * 10_000))
+    except ValueError:
+        return None
+
+
+_SPELLINGS: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: lambda value: date_json(value) or dump(value),
+    Number: number_json,
+    Instant: lambda value: dump(numbers.iso(value.ticks)),
+    Money: lambda value: value.text,
+    Option: lambda value: str(value.code),
+    Options: lambda value: json.dumps(value.codes),
+    Reference: lambda value: dump({"Id": value.id, "LogicalName": value.table, "Name": value.name}),
+    References: lambda value: value.json,
+    Relationship: lambda value: dump({"PrimaryEntityRole": value.role, "SchemaName": value.name}),
+    Records: lambda value: value.json,
+    Unknown: lambda value: value.json,
+    Binary: lambda value: f"[{','.join(map(str, value.data))}]",
+    Empty: lambda _: "[]",
+}
 
 
 def json_object(members: dict[str, str]) -> str | None:
@@ -61,8 +108,8 @@ def sound(text: str) -> str:
     """Return the text.
 
     Raises:
-        ValueError: It holds half of a surrogate pair, which is no Unicode.
+        Misfit: It holds half of a surrogate pair, which is no Unicode.
     """
     if not is_sound(text):
-        raise ValueError("the text holds half of a surrogate pair, which no column can hold")
+        raise numbers.Misfit("the text holds half of a surrogate pair, which no column can hold")
     return text

@@ -4,8 +4,8 @@ from ..model.envelope import Envelope
 from ..model.errors import MessageRejected
 from ..model.verdict import Outcome, Reason, Verdict
 from ..tables.types import ColumnTypes
-from .encodings import recognise
-from .json_context import read_context
+from .encodings import open_body
+from .reading import read_context
 from .rows import Row, Rows, rows_of
 from .rules import FlattenRules
 
@@ -37,5 +37,5 @@ def _rows(envelope: Envelope, types: ColumnTypes, rules: FlattenRules) -> Rows:
     if len(envelope.body) > limit:
         sentence = f"the body has {len(envelope.body)} bytes; the limit is {limit}"
         raise MessageRejected(Reason.TOO_LARGE, sentence)
-    context = read_context(recognise(envelope.body), rules)
+    context = read_context(open_body(envelope.body, rules.limits).tree, rules)
     return Rows("", ()) if context is None else rows_of(context, envelope, types, rules)

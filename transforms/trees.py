@@ -1,16 +1,21 @@
 """JSON text to a tree that keeps every digit and knows what is ambiguous."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from ..model.errors import MessageRejected
 from ..model.verdict import Reason
-from .contexts import Number
-from .encodings import Document
-from .spelling import dump
+from .contexts import Instant, Number
+from .numbers import iso
+from .rules import Limits
+from .spelling import date_json, dump, number_json
 
 Tree = Any
-"""``None``, bool, str, :class:`Number`, list of trees, or dict of name to tree."""
+"""``None``, bool, str, :class:`Number`, list of trees, or dict of name to tree.
+
+Encodings with types also have :class:`Instant` for a date and ``bytes``.
+"""
 
 
 class Ambiguous(dict[str, Any]):
@@ -22,16 +27,43 @@ class Ambiguous(dict[str, Any]):
 
     name: str = ""
 
+    @classmethod
+    def over(cls, members: dict[str, Any], name: str) -> "Ambiguous":
+        """Return the same members, of which that one stands twice."""
+        ambiguous = cls(members)
+        ambiguous.name = name
+        return ambiguous
 
-def parse(document: Document) -> Tree:
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """JSON text of a message.
+
+    Attributes:
+        data: UTF-8, not yet validated.
+        offset: Where it begins in the body, bytes.
+        inside: What holds it, for a sentence: empty, or `` (inside ...)``.
+    """
+
+    data: bytes
+    offset: int = 0
+    inside: str = ""
+
+
+def parse(document: Text, limits: Limits) -> Tree:
     """Return the tree of a JSON document.
 
     Raises:
         MessageRejected: ``undecodable``, with the byte where it went wrong, or
-            ``too-large`` where it nests deeper than the parser follows.
+            ``too-large`` where it nests deeper than the parser follows or has
+            more members and items than the limit ``elements``.
     """
+    data = document.data
+    if len(data) > limits.elements and sum(map(data.count, (b",", b"[", b"{"))) > limits.elements:
+        sentence = f"the body has more than {limits.elements} members and items, the limit `elements`"
+        raise MessageRejected(Reason.TOO_LARGE, sentence)
     try:
-        text = document.data.decode()
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise _broken(document, error.start, "holds a byte that is not UTF-8") from error
     try:
@@ -48,7 +80,9 @@ def parse(document: Document) -> Tree:
 
 
 def compact(tree: Tree, depth: int) -> str:
-    """Return a tree as JSON text: no blanks, digits as they came, order as it came.
+    r"""Return a tree as JSON text: no blanks, digits as they came, order as it came, dates in ISO 8601.
+
+    A text that reads as a date of .NET is taken for one, as it is in a column.
 
     Args:
         tree: What to write.
@@ -59,11 +93,17 @@ def compact(tree: Tree, depth: int) -> str:
 
     >>> compact({"a": [Number("1.50"), None]}, 2)
     '{"a":[1.50,null]}'
+    >>> compact(["/Date(0)/", b"\x01"], 2)
+    '["1970-01-01T00:00:00Z",[1]]'
     """
+    if isinstance(tree, (str, bool)) or tree is None:
+        return (date_json(tree) or dump(tree)) if isinstance(tree, str) else dump(tree)
     if isinstance(tree, Number):
-        return tree.text
-    if not isinstance(tree, (list, dict)):
-        return dump(tree)
+        return number_json(tree)
+    if isinstance(tree, Instant):
+        return dump(iso(tree.ticks))
+    if isinstance(tree, bytes):
+        return f"[{','.join(map(str, tree))}]"
     if depth < 1:
         raise MessageRejected(Reason.TOO_LARGE, "a value nests deeper than the limit `depth` allows")
     if isinstance(tree, list):
@@ -79,23 +119,21 @@ def _object(pairs: list[tuple[str, Tree]]) -> dict[str, Tree]:
     tree = dict(pairs)
     if len(tree) == len(pairs):
         return tree
-    ambiguous = Ambiguous(tree)
     seen: set[str] = set()
+    twice = ""
     for name, _ in pairs:
-        if name in seen:
-            ambiguous.name = name
+        twice = name if name in seen else twice
         seen.add(name)
-    return ambiguous
+    return Ambiguous.over(tree, twice)
 
 
 def _refuse(token: str) -> NoReturn:
     raise _NoJson(token)
 
 
-def _broken(document: Document, at: int | None, clause: str) -> MessageRejected:
-    inside = " (inside the JSON string that is the body)" if document.wrapped else ""
+def _broken(document: Text, at: int | None, clause: str) -> MessageRejected:
     where = "" if at is None else f"byte {at + document.offset}"
-    return MessageRejected(Reason.UNDECODABLE, f"the body{inside} {clause}", where)
+    return MessageRejected(Reason.UNDECODABLE, f"the body{document.inside} {clause}", where)
 
 
 _DECODER: Final = json.JSONDecoder(

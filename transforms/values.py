@@ -1,6 +1,7 @@
-"""Values of attributes and parameters, as DataContractJsonSerializer writes them.
+"""Values of attributes and parameters, out of the tree of a context.
 
-A typed value is an object whose ``__type`` begins with the name of its
+The tree is as DataContractJsonSerializer writes it, whatever encoding it came
+in.  A typed value is an object whose ``__type`` begins with the name of its
 contract; its place among the members means nothing.  Text, numbers, booleans
 and null stand bare; lists of choices, parties and bytes are bare arrays
 (https://learn.microsoft.com/dotnet/framework/wcf/feature-details/stand-alone-json-serialization).
@@ -15,6 +16,7 @@ from . import numbers
 from .contexts import (
     Binary,
     Empty,
+    Instant,
     Money,
     Number,
     Option,
@@ -23,6 +25,7 @@ from .contexts import (
     Records,
     Reference,
     References,
+    Relationship,
     Unknown,
     Value,
 )
@@ -33,7 +36,7 @@ from .trees import Ambiguous, Tree, compact
 _BYTE: Final = frozenset(map(str, range(256)))
 
 
-class JsonValues:
+class Values:
     """Reads values out of trees, within limits.
 
     Every method takes the path of what it reads, for the sentence that says
@@ -50,12 +53,15 @@ class JsonValues:
             "OptionSetValue": _option,
             "AliasedValue": lambda tree, path: self.value(tree.get("Value"), path),
             "BooleanManagedProperty": _managed,
+            "Relationship": _relationship,
         }
 
     def value(self, tree: Tree, path: str) -> Value:
         """Return the value of one attribute or parameter."""
-        if tree is None or isinstance(tree, (bool, str, Number)):
+        if tree is None or isinstance(tree, (bool, str, Number, Instant)):
             return tree
+        if isinstance(tree, bytes):
+            return Binary(tree) if tree else Empty()
         if isinstance(tree, list):
             return self._array(tree, path)
         members = unambiguous(tree, path)
@@ -105,7 +111,7 @@ class JsonValues:
         if names == {"Entity"}:
             return self._records(items, items, path)
         if all(isinstance(item, Number) and item.text in _BYTE for item in items):
-            return Binary()
+            return Binary(bytes([int(item.text) for item in items]))
         return Unknown(compact(items, self._limits.depth))
 
     def _collection(self, members: dict[str, Tree], path: str) -> Value:
@@ -188,6 +194,13 @@ def _option(members: dict[str, Tree], path: str) -> Option:
         return Option(numbers.integer(code.text))
     except ValueError as error:
         raise bad(path, str(error)) from error
+
+
+def _relationship(members: dict[str, Tree], path: str) -> Relationship:
+    role = members.get("PrimaryEntityRole")
+    if role is not None and not (isinstance(role, Number) and role.text in {"0", "1"}):
+        raise bad(f"{path}.PrimaryEntityRole", "the role of a table is neither 0 nor 1")
+    return Relationship(text(members, "SchemaName", path) or "", None if role is None else int(role.text))
 
 
 def _managed(members: dict[str, Tree], path: str) -> bool | None:

@@ -1,35 +1,34 @@
-"""A JSON document to a context, whatever order, blanks or unknown members it has."""
+"""The tree of a body to a context, whatever order or unknown members it has."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from ..model.errors import MessageRejected
 from ..model.verdict import Reason
 from ..tables.names import EVENT_TABLE
 from . import numbers
-from .contexts import Context, Number, Record, Value
-from .encodings import Document
-from .json_values import JsonValues, bad, text, unambiguous
-from .messages import MEANINGS, NO_TABLE, Meaning, changes_rows
+from .contexts import Context, Instant, Number, Record, Value
+from .messages import MEANINGS, NO_TABLE, PAIR_PARAMETERS, PAIRING, changes_rows
 from .rules import FlattenRules
-from .trees import Tree, compact, parse
+from .trees import Tree, compact
+from .values import Values, bad, text, unambiguous
 
 _EMPTIED: Final = ("InputParameters", "PreEntityImages", "PostEntityImages", "ParentContext")
 
 
-def read_context(document: Document, rules: FlattenRules) -> Context | None:
-    """Return the context in a JSON document; ``None`` where the rules skip its message or table.
+def read_context(tree: Tree, rules: FlattenRules) -> Context | None:
+    """Return the context in a tree; ``None`` where the rules skip its message or table.
 
     Only what rows are made of is read: parent contexts, shared variables and
-    images that do not count may hold anything that is JSON.
+    images that do not count may hold anything.
 
     Raises:
-        MessageRejected: ``undecodable``, ``not-a-context``, ``bad-value`` or ``too-large``.
+        MessageRejected: ``not-a-context``, ``bad-value`` or ``too-large``.
     """
-    tree = parse(document)
     if not isinstance(tree, dict) or not isinstance(tree.get("MessageName"), str):
         raise MessageRejected(
             Reason.NOT_A_CONTEXT,
-            "the body is JSON without a MessageName, so no execution context of Dataverse; "
+            "the body has no MessageName, so it is no execution context of Dataverse; "
             "find out who else sends to this queue",
         )
     reader = _ContextReader(unambiguous(tree, "the context"), rules)
@@ -42,13 +41,15 @@ class _ContextReader:
     def __init__(self, members: dict[str, Tree], rules: FlattenRules) -> None:
         self._members = members
         self._rules = rules
-        self._values = JsonValues(rules.limits)
+        self._values = Values(rules.limits)
 
     def skipped(self) -> bool:
         """Tell whether the rules skip the message, as far as its head tells."""
         message, table = self._text("MessageName"), self._text("PrimaryEntityName").lower()
         if not self._rules.messages.takes(message):
             return True
+        if message in PAIRING:
+            return False
         if not changes_rows(message):
             table = EVENT_TABLE
         return table not in NO_TABLE and not self._rules.tables.takes(table)
@@ -57,13 +58,14 @@ class _ContextReader:
         """Return the context."""
         message = self._text("MessageName")
         meaning = MEANINGS.get(message)
+        pairing = PAIR_PARAMETERS if message in PAIRING else ()
         single = meaning is not None and meaning.target != "Targets"
         return Context(
             message=message,
             table=self._text("PrimaryEntityName").lower(),
             id=self._guid("PrimaryEntityId"),
             created_on=self._created_on(),
-            asynchronous=self._members.get("Mode") == Number("1"),
+            asynchronous=self._is_asynchronous(),
             depth=self._depth(),
             operation_id=self._text("OperationId").lower(),
             step_id=self._step_id(),
@@ -71,7 +73,7 @@ class _ContextReader:
             user_id=self._text("UserId") or None,
             initiating_user_id=self._text("InitiatingUserId") or None,
             organization=self._text("OrganizationName") or None,
-            inputs=self._inputs(meaning) if meaning else {},
+            inputs=self._inputs(meaning.parameters if meaning else pairing),
             created_ids=self._created_ids(),
             pre_images=self._images("PreEntityImages")
             if meaning and single and meaning.op == "delete"
@@ -92,7 +94,14 @@ class _ContextReader:
         except ValueError as error:
             raise bad(name, str(error)) from error
 
+    def _is_asynchronous(self) -> bool:
+        mode = self._members.get("Mode")
+        return isinstance(mode, Number) and mode.text == "1"
+
     def _created_on(self) -> int | None:
+        marked = self._members.get("OperationCreatedOn")
+        if isinstance(marked, Instant):
+            return marked.ticks // 10
         found = self._text("OperationCreatedOn")
         try:
             return numbers.milliseconds(found) * 1000 if found else None
@@ -116,11 +125,13 @@ class _ContextReader:
             return ""
         return (text(unambiguous(extension, "OwningExtension"), "Id", "OwningExtension") or "").lower()
 
-    def _inputs(self, meaning: Meaning) -> dict[str, Value]:
+    def _inputs(self, names: Sequence[str]) -> dict[str, Value]:
+        if not names:
+            return {}
         pairs = self._values.pairs(self._members.get("InputParameters"), "InputParameters")
         return {
             name: self._values.value(pairs[name], f"InputParameters.{name}")
-            for name in meaning.parameters
+            for name in names
             if name in pairs
         }
 
@@ -133,10 +144,11 @@ class _ContextReader:
 
     def _images(self, member: str) -> tuple[tuple[str, Record], ...]:
         pairs = self._values.pairs(self._members.get(member), member)
+        aliases = self._rules.images.of(self._text("PrimaryEntityName").lower())
         return tuple(
             (alias, self._values.record(image, f"{member}.{alias}"))
             for alias, image in pairs.items()
-            if image is not None and self._rules.images.count(alias)
+            if image is not None and aliases.count(alias)
         )
 
     def _exact(self, member: str) -> str:
