@@ -1,7 +1,9 @@
 """What the SDK received, reduced to an envelope and to what settling needs."""
 
 import functools
+import json
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -119,7 +121,7 @@ def _body_of(message: Any) -> bytes:
     if message.data is not None:
         parts = list(message.data)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
-    return _plain_body(message.value if message.sequence is None else message.sequence)
+    return plain_body(message.value if message.sequence is None else message.sequence)
 
 
 def _body(message: ServiceBusReceivedMessage) -> bytes:
@@ -127,12 +129,42 @@ def _body(message: ServiceBusReceivedMessage) -> bytes:
     if message.body_type is AmqpMessageBodyType.DATA:
         parts = list(body)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
-    return _plain_body(list(body) if message.body_type is AmqpMessageBodyType.SEQUENCE else body)
+    return plain_body(list(body) if message.body_type is AmqpMessageBodyType.SEQUENCE else body)
 
 
-def _plain_body(body: Any) -> bytes:
-    """Return a value or sequence body as bytes; what is neither text nor bytes is left for quarantine."""
-    return body if isinstance(body, bytes) else str(body).encode()
+def plain_body(body: Any) -> bytes:
+    """Return the bytes of a value or sequence body ([AMQP] 3.2.7 and 3.2.8).
+
+    Text becomes UTF-8, the pieces of a sequence follow one another.  What is
+    neither text nor bytes becomes JSON, so that quarantine shows what came.
+
+    >>> plain_body("{}"), plain_body([["{", b"}"]]), plain_body({b"a": 1})
+    (b'{}', b'{}', b'{"a":1}')
+    """
+    pieces = list(_pieces(body))
+    if all(isinstance(piece, bytes) for piece in pieces):
+        return b"".join(pieces)
+    return json.dumps(_readable(body), default=str, separators=(",", ":")).encode()
+
+
+def _pieces(body: Any) -> Iterator[Any]:
+    """Yield the text and bytes of a body as bytes, and anything else as it is."""
+    if isinstance(body, list):
+        for item in body:
+            yield from _pieces(item)
+    elif isinstance(body, str):
+        yield body.encode("utf-8", "surrogatepass")
+    elif body is not None:
+        yield bytes(body) if isinstance(body, (bytearray, memoryview)) else body
+
+
+def _readable(body: Any) -> Any:
+    """Return a body with text for every bytes in it."""
+    if isinstance(body, dict):
+        return {str(_readable(key)): _readable(value) for key, value in body.items()}
+    if isinstance(body, (list, tuple)):
+        return [_readable(item) for item in body]
+    return body.decode("utf-8", "backslashreplace") if isinstance(body, bytes) else body
 
 
 @lru_cache(maxsize=1024)

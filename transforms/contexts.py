@@ -7,7 +7,7 @@ in JSON is a text until a column's kind is known, one in XML is an instant.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from ..tables.types import Kind
 
@@ -133,19 +133,41 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A list of entities, and the same as JSON text."""
+    """A list of entities.
+
+    Attributes:
+        records: The entities.
+        table: The table they are all of, or the empty string.
+        spelling: The same as JSON text, when it is asked for.
+    """
 
     records: tuple[Record, ...]
     table: str
-    json: str
+    spelling: "Spelling"
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """A list of lookups, and the same as JSON text."""
+    """A list of lookups.
+
+    Attributes:
+        references: The lookups.
+        spelling: The same as JSON text, when it is asked for.
+    """
 
     references: tuple[Reference, ...]
-    json: str
+    spelling: "Spelling"
+
+
+class Spelling(Protocol):
+    """The JSON text of a value, made when it is wanted."""
+
+    def __call__(self) -> str:
+        """Return the text.
+
+        Raises:
+            MessageRejected: ``too-large``: it nests too deep.
+        """
 
 
 Value: TypeAlias = (

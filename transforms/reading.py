@@ -11,7 +11,7 @@ from .contexts import Context, Instant, Number, Record, Value
 from .messages import MEANINGS, NO_TABLE, PAIR_PARAMETERS, PAIRING, changes_rows
 from .rules import FlattenRules
 from .trees import Tree, compact
-from .values import Values, bad, text, unambiguous
+from .values import Values, bad, text, unambiguous, under
 
 _EMPTIED: Final = ("InputParameters", "PreEntityImages", "PostEntityImages", "ParentContext")
 
@@ -130,7 +130,7 @@ class _ContextReader:
             return {}
         pairs = self._values.pairs(self._members.get("InputParameters"), "InputParameters")
         return {
-            name: self._values.value(pairs[name], f"InputParameters.{name}")
+            name: self._values.value(pairs[name], under("InputParameters", name))
             for name in names
             if name in pairs
         }
@@ -146,7 +146,7 @@ class _ContextReader:
         pairs = self._values.pairs(self._members.get(member), member)
         aliases = self._rules.images.of(self._text("PrimaryEntityName").lower())
         return tuple(
-            (alias, self._values.record(image, f"{member}.{alias}"))
+            (alias, self._values.record(image, under(member, alias)))
             for alias, image in pairs.items()
             if image is not None and aliases.count(alias)
         )

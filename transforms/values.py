@@ -8,7 +8,8 @@ and null stand bare; lists of choices, parties and bytes are bare arrays
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from ..model.errors import MessageRejected
 from ..model.verdict import Reason
@@ -33,6 +34,11 @@ from .rules import Limits
 from .spelling import is_sound
 from .trees import Ambiguous, Tree, compact
 
+_LEVELS: Final = 4
+"""Levels of JSON from a record to a record in one of its attributes: object, list, pair, value."""
+
+_LONGEST_PATH: Final = 300
+_T = TypeVar("_T")
 _BYTE: Final = frozenset(map(str, range(256)))
 
 
@@ -45,13 +51,14 @@ class Values:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._within = 0
         self._typed: Mapping[str, Callable[[dict[str, Tree], str], Value]] = {
             "Entity": lambda tree, path: self._records([tree], tree, path),
             "EntityCollection": self._collection,
             "EntityReference": self._reference,
             "Money": _money,
             "OptionSetValue": _option,
-            "AliasedValue": lambda tree, path: self.value(tree.get("Value"), path),
+            "AliasedValue": self._aliased,
             "BooleanManagedProperty": _managed,
             "Relationship": _relationship,
         }
@@ -70,6 +77,22 @@ class Values:
 
     def record(self, tree: Tree, path: str) -> Record:
         """Return an entity: a Target, an image, a party."""
+        return self._deeper(self._record, tree, path)
+
+    def _deeper(self, read: Callable[[Tree, str], _T], tree: Tree, path: str) -> _T:
+        """Read what may itself hold such values."""
+        if self._within * _LEVELS > self._limits.depth:
+            raise MessageRejected(Reason.TOO_LARGE, "values nest deeper than the limit `depth` allows", path)
+        self._within += 1
+        try:
+            return read(tree, path)
+        finally:
+            self._within -= 1
+
+    def _aliased(self, members: dict[str, Tree], path: str) -> Value:
+        return self._deeper(self.value, members.get("Value"), path)
+
+    def _record(self, tree: Tree, path: str) -> Record:
         members = unambiguous(tree, path)
         attributes = self.pairs(members.get("Attributes"), f"{path}.Attributes")
         if len(attributes) > self._limits.attributes:
@@ -78,7 +101,7 @@ class Values:
         return Record(
             (text(members, "LogicalName", path) or "").lower(),
             text(members, "Id", path) or "",
-            {key: self.value(tree, f"{path}.{key}") for key, tree in attributes.items()},
+            {key: self.value(tree, under(path, key)) for key, tree in attributes.items()},
             self._labels(members.get("FormattedValues"), f"{path}.FormattedValues"),
         )
 
@@ -91,7 +114,7 @@ class Values:
             if not isinstance(key, str) or not is_sound(key):
                 raise bad(path, "a pair has no key")
             if key in found:
-                raise bad(f"{path}.{key}", "the key stands twice, and nothing says which value holds")
+                raise bad(under(path, key), "the key stands twice, and nothing says which value holds")
             found[key] = members.get("value")
         return found
 
@@ -107,7 +130,7 @@ class Values:
             return Options(tuple(_option(unambiguous(item, path), path).code for item in items))
         if names == {"EntityReference"}:
             references = tuple(self._reference(unambiguous(item, path), path) for item in items)
-            return References(references, compact(items, self._limits.depth))
+            return References(references, self._spelled(items))
         if names == {"Entity"}:
             return self._records(items, items, path)
         if all(isinstance(item, Number) and item.text in _BYTE for item in items):
@@ -122,7 +145,10 @@ class Values:
     def _records(self, items: list[Tree], whole: Tree, path: str, table: str = "") -> Records:
         records = tuple(self.record(item, f"{path}[{index}]") for index, item in enumerate(items))
         tables = {record.table or table for record in records}
-        return Records(records, tables.pop() if len(tables) == 1 else "", compact(whole, self._limits.depth))
+        return Records(records, tables.pop() if len(tables) == 1 else "", self._spelled(whole))
+
+    def _spelled(self, tree: Tree) -> Callable[[], str]:
+        return partial(compact, tree, self._limits.depth)
 
     def _reference(self, members: dict[str, Tree], path: str) -> Reference:
         identity = text(members, "Id", path)
@@ -145,6 +171,17 @@ def type_name(tree: dict[str, Tree]) -> str:
     """
     name = tree.get("__type")
     return name.partition(":")[0] if isinstance(name, str) else ""
+
+
+def under(path: str, name: str) -> str:
+    """Return the path of a member; a path that is very long grows no longer.
+
+    >>> under("InputParameters", "Target"), under("", "Depth")
+    ('InputParameters.Target', 'Depth')
+    """
+    if len(path) > _LONGEST_PATH:
+        return path
+    return f"{path}.{name[:_LONGEST_PATH]}" if path else name[:_LONGEST_PATH]
 
 
 def unambiguous(tree: Tree, path: str) -> dict[str, Tree]:

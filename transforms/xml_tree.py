@@ -19,7 +19,7 @@ from .infoset import Element
 from .numbers import shortened
 from .scalars import SCALARS
 from .trees import Ambiguous, Tree
-from .values import bad
+from .values import bad, under
 
 _ARRAY: Final = "ArrayOf"
 _IN_NO_ROW: Final = frozenset({"ParentContext", "SharedVariables"})
@@ -111,7 +111,7 @@ def _members(
         if child.name in left_out:
             found[child.name] = True if child.children else None
         else:
-            found[child.name] = _value(child, contract.get(child.name, ANY), _under(path, child.name))
+            found[child.name] = _value(child, contract.get(child.name, ANY), under(path, child.name))
     return Ambiguous.over(found, twice) if twice else found
 
 
@@ -127,7 +127,7 @@ def _unknown(children: list[Element], path: str) -> Tree:
     names = {child.name for child in children}
     if len(names) < len(children) or any(name.startswith(_PAIR_NAMES) for name in names):
         return [_value(child, ANY, path) for child in children]
-    return {child.name: _value(child, ANY, _under(path, child.name)) for child in children}
+    return {child.name: _value(child, ANY, under(path, child.name)) for child in children}
 
 
 def _pairs(element: Element, member: str, path: str) -> Tree:
@@ -139,7 +139,7 @@ def _pairs(element: Element, member: str, path: str) -> Tree:
             if part.name == "key":
                 key = _contract("Relationship", part, path) if part.children else _text(part, path)
             elif part.name == "value":
-                value = _value(part, member, _under(path, key) if isinstance(key, str) else path)
+                value = _value(part, member, under(path, key) if isinstance(key, str) else path)
         found.append({"key": key, "value": value})
     return found
 
@@ -186,7 +186,3 @@ def _marked(tree: Tree, mark: str) -> Tree:
         tree["__type"] = mark
         return tree
     return {"__type": mark, **tree} if isinstance(tree, dict) else tree
-
-
-def _under(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
