@@ -9,26 +9,32 @@
 ['account', 'contact', 'cr1_project', 'incident', 'opportunity', 'product', 'task']
 """
 
-from .event import Event, TrueRow, replay
+from .encodings import Encoding
+from .event import Event, TrueRow, pairs, replay
 from .images import Images, Registrations, default_images
 from .organization import PACIFIC, Organization
 from .poison import EXPECTED, Poison
+from .rare import Rare
 from .service_tables import metadata
-from .traffic import CLAIMS, Post, traffic
+from .traffic import CLAIMS, TRUNCATED, Post, traffic
 
 __all__ = [
     "CLAIMS",
     "EXPECTED",
     "PACIFIC",
+    "TRUNCATED",
+    "Encoding",
     "Event",
     "Images",
     "Organization",
     "Poison",
     "Post",
+    "Rare",
     "Registrations",
     "TrueRow",
     "default_images",
     "metadata",
+    "pairs",
     "replay",
     "traffic",
 ]

@@ -21,6 +21,8 @@ from .values import Element
 _BUFFER: Final = 512
 _UTF8_MOST: Final = 3
 """Bytes of UTF-8 that one UTF-16 unit can need."""
+_SHORT_NAME: Final = 128 // _UTF8_MOST
+"""Units of a name from which on its length is written by itself."""
 _END: Final = 0x01
 _ARRAY: Final = 0x03
 _FLOAT_MOST: Final = 3.4028234663852886e38
@@ -59,8 +61,13 @@ class Records:
 
     def start(self, prefix: str, name: str) -> None:
         """Begin an element."""
-        self._node(0x5E + ord(prefix) - 97 if prefix else 0x40)
-        self._name(name)
+        data, room = _beginning(prefix, name)
+        if self._fill + room <= _BUFFER:
+            self._append(data, room)
+            self._text_at = -1
+        else:
+            self._node(data[0])
+            self._name(name)
 
     def kind(self, prefix: str, name: str) -> None:
         """Say the element's type (``i:type``)."""
@@ -224,7 +231,7 @@ class Records:
 
     def _name(self, name: str) -> None:
         data = _name(name)
-        if len(name) < 128 // _UTF8_MOST:
+        if len(name) < _SHORT_NAME:
             self._append(data, 1 + len(name) * _UTF8_MOST)
         else:
             length = data[: len(data) - len(name.encode())]
@@ -246,6 +253,14 @@ def _pieces(value: str, most: int) -> list[str]:
             begin, units = at, 0
         units += size
     return [*pieces, value[begin:]]
+
+
+@lru_cache(1024)
+def _beginning(prefix: str, name: str) -> tuple[bytes, int]:
+    """Return record and name of an element, and the room in which both are written at once."""
+    data = bytes([0x5E + ord(prefix) - 97 if prefix else 0x40]) + _name(name)
+    room = 2 + len(name) * _UTF8_MOST
+    return data, room if len(name) < _SHORT_NAME else _BUFFER + 1
 
 
 @lru_cache(1024)

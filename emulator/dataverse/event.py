@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .images import ASSIGN, AUTOMATIC, SET_STATE
+from .images import ASSIGN, AUTOMATIC, STATES
 from .plain import Plain, plain
-from .scalars import Guid
-from .values import Entity, Reference, Value
+from .scalars import EMPTY_GUID, Guid
+from .values import Entity, Reference, References, Relationship, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ class Event:
         outputs: Output parameters.
         pre_images: Alias to the row before, the automatic image included.
         post_images: Alias to the row after, the automatic image included.
+        share: Of a message about several rows, what it tells of this one.
+        also: What the same message tells of the other rows.
+        truncated: Whether it was too large to be sent whole, and so tells nothing.
     """
 
     table: str
@@ -46,6 +49,14 @@ class Event:
     outputs: Mapping[str, Value] = field(default_factory=dict)
     pre_images: Mapping[str, Entity] = field(default_factory=dict)
     post_images: Mapping[str, Entity] = field(default_factory=dict)
+    share: Entity | None = None
+    also: "tuple[Event, ...]" = ()
+    truncated: bool = False
+
+    @property
+    def primary_id(self) -> Guid:
+        """The row the message names as its subject: none where it has several targets."""
+        return EMPTY_GUID if "Targets" in self.parameters else self.id
 
     @property
     def target(self) -> Entity | Reference | None:
@@ -85,6 +96,9 @@ class Event:
         return self.operation_created_on
 
     def _sources(self) -> Iterator[Entity]:
+        if self.share is not None:
+            yield self.share
+            return
         if self.operation == "delete":
             yield from _configured(self.pre_images)
         target = self.target
@@ -92,7 +106,7 @@ class Event:
             yield target
         elif self.message == ASSIGN:
             yield Entity(self.table, self.id, {"ownerid": self.parameters["Assignee"]})
-        elif self.message == SET_STATE:
+        elif self.message in STATES:
             state, status = self.parameters["State"], self.parameters["Status"]
             yield Entity(self.table, self.id, {"statecode": state, "statuscode": status})
         yield from _configured(self.post_images)
@@ -113,6 +127,23 @@ class TrueRow:
 
     values: Mapping[str, Plain]
     deleted: bool
+
+
+def pairs(events: Iterable[Event]) -> set[tuple[str, Guid, Guid]]:
+    """Return relationship, row and related row of what is associated after these events.
+
+    Args:
+        events: In the order they happened; what is no association counts for nothing.
+    """
+    found: set[tuple[str, Guid, Guid]] = set()
+    for event in events:
+        target, related = event.target, event.parameters.get("RelatedEntities")
+        relationship = event.parameters.get("Relationship")
+        if isinstance(target, Reference) and isinstance(related, References):
+            name = relationship.schema_name if isinstance(relationship, Relationship) else ""
+            told = {(name, target.id, each.id) for each in related.items}
+            found = found | told if event.message == "Associate" else found - told
+    return found
 
 
 def replay(history: Iterable[Event]) -> dict[str, dict[str, TrueRow]]:

@@ -9,6 +9,9 @@ AUTOMATIC: Final = "AsynchronousStepPrimaryName"
 
 ASSIGN: Final = "Assign"
 SET_STATE: Final = "SetStateDynamicEntity"
+STATE_BY_NAME: Final = "SetState"
+STATES: Final = frozenset({SET_STATE, STATE_BY_NAME})
+"""The two messages that only change a state."""
 
 
 @dataclass(frozen=True, slots=True)

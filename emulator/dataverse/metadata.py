@@ -19,6 +19,7 @@ _CONTRACT_TYPES: Final = {
     "Money": "Money",
     "MultiSelectPicklist": "OptionSetValueCollection",
     "Owner": "EntityReference",
+    "PartyList": "EntityCollection",
     "Picklist": "OptionSetValue",
     "State": "OptionSetValue",
     "Status": "OptionSetValue",

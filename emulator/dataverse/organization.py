@@ -8,22 +8,21 @@ from typing import Final
 
 from .cells import Cells, new_guid
 from .changes import Changes, nameless
-from .event import Event, TrueRow, replay
-from .images import ASSIGN, AUTOMATIC, SET_STATE, Images, Registrations, default_images
-from .labels import labels
-from .metadata import Table
-from .people import Act, People
-from .rows import Row, Rows
-from .scalars import EMPTY_GUID
+from .event import Event, TrueRow, pairs, replay
+from .images import Registrations, default_images
+from .operations import Operations
+from .people import People
+from .rare import Rare, Rarities
+from .rows import Rows
+from .scalars import Guid
 from .service_tables import TABLES
-from .values import Entity, Reference, References, Relationship, Value
+from .values import Reference, References, Relationship, Value
 
 PACIFIC: Final = timezone(timedelta(hours=-7))
 """A server seven hours behind UTC all year, so that a careless reader of dates is found out."""
 
 _TABLES: Final = dict(zip(TABLES, (20, 22, 16, 5, 16, 14, 7), strict=True))
 _OPERATIONS: Final = {"update": 72, "create": 16, "delete": 7, "assign": 2.5, "state": 2.5}
-_NO_IMAGES: Final = Images()
 
 
 class Organization:
@@ -47,7 +46,7 @@ class Organization:
 
     Attributes:
         history: Every event on a row, in the order they happened.
-        others: Events that changed no row (see :meth:`aside`).
+        others: Events that changed no row (see :meth:`aside` and :meth:`rarity`).
         rows: The rows as they are.
         now: The second after its last event, or the start of its day.
 
@@ -76,13 +75,15 @@ class Organization:
         self.history: Final[list[Event]] = []
         self.others: Final[list[Event]] = []
         self._remember = remember
-        self._images = default_images() if images is None else images
         self._rng = random.Random(f"{seed}/organization")  # noqa: S311 - a simulation, not a secret
         self.id: Final = new_guid(self._rng)
         self.people: Final = People(self._rng)
         self.rows: Final = Rows(self.people.everybody)
         cells = Cells(self._rng, zone)
         self._changes = Changes(self._rng, cells, self.rows, self.people, 5_000_000_000)
+        registered = default_images() if images is None else images
+        self._operations = Operations(self._rng, self.rows, self._changes, registered, zone)
+        self._rarities = Rarities(self._rng, self.rows, self._changes, self.people, self._operations)
         for table in list(TABLES.values()) * existing:
             age = timedelta(seconds=int(self._rng.uniform(86_400, 30_000_000)))
             self.rows.add(self._changes.new_row(table, self.people.act(self._rng, self.start - age)))
@@ -99,94 +100,58 @@ class Organization:
         act = self.people.act(self._rng, _whole_second(instant))
         table = TABLES[self._rng.choices(list(_TABLES), list(_TABLES.values()))[0]]
         operation = self._rng.choices(list(_OPERATIONS), list(_OPERATIONS.values()))[0]
-        row = self._find(table, act, leaf=operation == "delete") if operation != "create" else None
-        event = self._create(table, act) if row is None else self._do(operation, row, act)
-        self.now = act.instant + timedelta(seconds=1)
-        if self._remember:
-            self.history.append(event)
+        row = self._operations.find(table, act, leaf=operation == "delete") if operation != "create" else None
+        event = (
+            self._operations.create(table, act) if row is None else self._operations.do(operation, row, act)
+        )
+        self._happened(event)
         return event
+
+    def rarity(self, kind: Rare, instant: datetime) -> Event:
+        """Make a rare thing happen, and return the event its message tells of.
+
+        Where it tells of several rows, the others are in ``also``, and all
+        are in the history.
+
+        Args:
+            kind: What happens; an ordinary Create where it cannot.
+            instant: Aware; cut to whole seconds.
+        """
+        act = self.people.act(self._rng, _whole_second(instant))
+        event = self._rarities.happen(kind, act)
+        if event.operation == "event":
+            self.others.append(event)
+        else:
+            self._happened(event)
+        return event
+
+    def _happened(self, event: Event) -> None:
+        self.now = event.instant + timedelta(seconds=1)
+        if self._remember:
+            self.history.extend((event, *event.also))
 
     def truth(self) -> Mapping[str, Mapping[str, TrueRow]]:
         """Return table, key and row as they should end, from what messages told."""
         return replay(self.history)
 
+    def pairs(self) -> set[tuple[str, Guid, Guid]]:
+        """Return relationship, row and related row of what is associated in the end."""
+        return pairs(self.others)
+
     def aside(self, instant: datetime) -> Event:
         """Return an event that changes no row: an association, or a call of a custom API."""
         act = self.people.act(self._rng, _whole_second(instant))
         if self._rng.random() < 0.5:
-            event = self._event(None, "event", "Associate", act, self._association())
+            event = self._operations.event(None, "event", "Associate", act, self._association())
         else:
             parameters: dict[str, Value] = {
                 "Factor": Decimal("1.250"),
                 "Reason": "año nuevo / 年度",
                 "DryRun": True,
             }
-            event = self._event(None, "event", "cr1_Recalculate", act, parameters)
+            event = self._operations.event(None, "event", "cr1_Recalculate", act, parameters)
         self.others.append(event)
         return event
-
-    def _find(self, table: Table, act: Act, *, leaf: bool) -> Row | None:
-        for _ in range(12):
-            row = self.rows.any_row(table.name, self._rng)
-            if row and row.changed_at < act.instant and not (leaf and row.referrers):
-                return row
-        return None
-
-    def _do(self, operation: str, row: Row, act: Act) -> Event:
-        match operation:
-            case "update":
-                return self._update(row, act)
-            case "delete":
-                return self._delete(row, act)
-            case "assign":
-                return self._assign(row, act)
-            case _:
-                return self._set_state(row, act)
-
-    def _create(self, table: Table, act: Act) -> Event:
-        row = self._changes.new_row(table, act)
-        self.rows.add(row)
-        attributes = _sent({"modifiedonbehalfby": None, **row.values})
-        target = Entity(table.name, row.id, attributes, labels(table, attributes, self.zone))
-        post = self._images_of(row, "Create", before=False)
-        outputs = {"id": row.id}
-        return self._event(row, "create", "Create", act, {"Target": target}, outputs=outputs, post=post)
-
-    def _update(self, row: Row, act: Act) -> Event:
-        changes = self._changes.update(row, act)
-        pre = self._images_of(row, "Update", before=True)
-        self.rows.change(row, changes, act.instant)
-        target = Entity(row.table.name, row.id, _sent({**changes, row.table.primary_id: row.id}))
-        post = self._images_of(row, "Update", before=False)
-        return self._event(row, "update", "Update", act, {"Target": target}, pre=pre, post=post)
-
-    def _delete(self, row: Row, act: Act) -> Event:
-        pre = self._images_of(row, "Delete", before=True)
-        self.rows.remove(row, act.instant)
-        return self._event(row, "delete", "Delete", act, {"Target": nameless(row.reference())}, pre=pre)
-
-    def _assign(self, row: Row, act: Act) -> Event:
-        changes = self._changes.owner(row)
-        parameters = {"Target": nameless(row.reference()), "Assignee": nameless(changes["ownerid"])}
-        return self._special(row, ASSIGN, act, changes, parameters)
-
-    def _set_state(self, row: Row, act: Act) -> Event:
-        changes = self._changes.state(row)
-        moniker = nameless(row.reference())
-        parameters = {
-            "EntityMoniker": moniker,
-            "State": changes["statecode"],
-            "Status": changes["statuscode"],
-        }
-        return self._special(row, SET_STATE, act, changes, parameters)
-
-    def _special(
-        self, row: Row, message: str, act: Act, changes: dict[str, Value], parameters: Mapping[str, Value]
-    ) -> Event:
-        pre = self._images_of(row, message, before=True)
-        self.rows.change(row, changes | self._changes.stamps(act, behalf=False), act.instant)
-        post = self._images_of(row, message, before=False)
-        return self._event(row, "update", message, act, parameters, pre=pre, post=post)
 
     def _association(self) -> dict[str, Value]:
         products = [self.rows.any_reference("product", self._rng) for _ in range(2)]
@@ -195,54 +160,6 @@ class Organization:
             "Relationship": Relationship("opportunityproduct_association"),
             "RelatedEntities": References(tuple(Reference(p.id, p.logical_name) for p in products if p)),
         }
-
-    def _images_of(self, row: Row, message: str, *, before: bool) -> dict[str, Entity]:
-        wanted = self._images.get((row.table.name, message), _NO_IMAGES)
-        alias, columns = (wanted.pre_alias, wanted.pre) if before else (wanted.post_alias, wanted.post)
-        images: dict[str, Entity] = {}
-        if columns:
-            attributes = self.rows.image(row, columns)
-            images[alias] = Entity(
-                row.table.name, row.id, attributes, labels(row.table, attributes, self.zone)
-            )
-        if before == (message == "Delete"):
-            named = self.rows.image(row, (row.table.primary_name,))
-            images[AUTOMATIC] = Entity(row.table.name, row.id, named)
-        return images
-
-    def _event(
-        self,
-        row: Row | None,
-        operation: str,
-        message: str,
-        act: Act,
-        parameters: Mapping[str, Value],
-        *,
-        outputs: Mapping[str, Value] | None = None,
-        pre: Mapping[str, Entity] | None = None,
-        post: Mapping[str, Entity] | None = None,
-    ) -> Event:
-        delay = timedelta(seconds=self._rng.random() < 0.3)
-        return Event(
-            table=row.table.name if row else "none",
-            id=row.id if row else EMPTY_GUID,
-            operation=operation,
-            message=message,
-            instant=act.instant,
-            operation_created_on=act.instant + delay,
-            operation_id=new_guid(self._rng),
-            correlation_id=new_guid(self._rng),
-            user_id=act.user.id,
-            initiating_user_id=act.initiating.id,
-            parameters=parameters,
-            outputs=outputs or {},
-            pre_images=pre or {},
-            post_images=post or {},
-        )
-
-
-def _sent(values: Mapping[str, Value]) -> dict[str, Value]:
-    return {name: nameless(value) for name, value in values.items() if name != "versionnumber"}
 
 
 def _whole_second(instant: datetime) -> datetime:

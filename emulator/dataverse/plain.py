@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from .scalars import Guid
-from .values import Entities, Managed, Money, Option, Options, Reference, Value
+from .values import Array, Element, Entities, Entity, Managed, Money, Option, Options, Reference, Value
 
 Plain: TypeAlias = (
     str
@@ -47,6 +47,8 @@ def plain(value: Value) -> Plain:  # noqa: PLR0911 - one case a type
             return str(value.id), value.logical_name, value.name
         case datetime() if value.tzinfo is None:
             return value.replace(tzinfo=UTC)
+        case Array() if value.element is Element.ENTITY:
+            return plain(Entities(tuple([row for row in value.items if isinstance(row, Entity)])))
         case Entities():
             return tuple({name: plain(each) for name, each in row.attributes.items()} for row in value.items)
         case Guid():

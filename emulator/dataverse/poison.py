@@ -10,8 +10,7 @@ from typing import Final
 
 from ...model.verdict import Reason
 from .cells import new_guid
-from .context import Context
-from .json_writer import JsonWriter
+from .context import Context, Writer
 from .scalars import EMPTY_GUID
 from .values import Entity, Money, Reference
 
@@ -48,19 +47,22 @@ EXPECTED: Final[Mapping[Poison, frozenset[Reason]]] = {
 }
 """The reasons a reader may give for each: more than one where it depends on what it looks at first."""
 
+ANY_ENCODING: Final = frozenset({Poison.TRUNCATED, Poison.NO_TABLE, Poison.NO_KEY})
+"""The kinds that can be written in every encoding; the others are JSON, or nothing known."""
+
 _HTML: Final = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 _OTHER_EVENT: Final = (
     b'{"id":"1","eventType":"order.created","data":{"total":12.50},"eventTime":"2024-08-02T07:00:39Z"}'
 )
 
 
-def poisoned(kind: Poison, context: Context, writer: JsonWriter) -> bytes:
+def poisoned(kind: Poison, context: Context, writer: Writer) -> bytes:
     """Return a body that is wrong in one way.
 
     Args:
         kind: The way.
         context: A good context; see :func:`sample`.
-        writer: Writes it before, or after, it is spoilt.
+        writer: Writes it before, or after, it is spoilt; JSON's, but for :data:`ANY_ENCODING`.
     """
     return _MAKERS[kind](context, writer)
 
@@ -104,8 +106,8 @@ def sample(rng: random.Random, instant: datetime) -> Context:
     )
 
 
-def _spoilt(before: bytes, after: bytes) -> Callable[[Context, JsonWriter], bytes]:
-    def make(context: Context, writer: JsonWriter) -> bytes:
+def _spoilt(before: bytes, after: bytes) -> Callable[[Context, Writer], bytes]:
+    def make(context: Context, writer: Writer) -> bytes:
         body = writer.write(context)
         if before not in body:
             raise AssertionError(f"the sample context has no {before!r} to spoil")
@@ -114,13 +116,13 @@ def _spoilt(before: bytes, after: bytes) -> Callable[[Context, JsonWriter], byte
     return make
 
 
-def _truncated(context: Context, writer: JsonWriter) -> bytes:
+def _truncated(context: Context, writer: Writer) -> bytes:
     body = writer.write(context)
     return body[: len(body) * 2 // 3]
 
 
-def _without(*, table: bool) -> Callable[[Context, JsonWriter], bytes]:
-    def make(context: Context, writer: JsonWriter) -> bytes:
+def _without(*, table: bool) -> Callable[[Context, Writer], bytes]:
+    def make(context: Context, writer: Writer) -> bytes:
         name, key = ("", context.primary_entity_id) if table else ("account", EMPTY_GUID)
         attributes = {"name": "Poison & Söhne"}
         spoilt = dataclasses.replace(
@@ -134,7 +136,7 @@ def _without(*, table: bool) -> Callable[[Context, JsonWriter], bytes]:
     return make
 
 
-_MAKERS: Final[Mapping[Poison, Callable[[Context, JsonWriter], bytes]]] = {
+_MAKERS: Final[Mapping[Poison, Callable[[Context, Writer], bytes]]] = {
     Poison.TRUNCATED: _truncated,
     Poison.EMPTY: lambda *_: b"",
     Poison.NOT_JSON: lambda *_: b"ping from the load balancer",

@@ -42,7 +42,8 @@ class AsynchronousService:
     def context(self, event: Event) -> Context:
         """Return the context of the message about an event."""
         chance = self._rng.random()
-        parent = self._parent(event, 2 if chance < 0.06 else 1) if chance < 0.3 else None
+        nested = chance < 0.3 and not event.truncated
+        parent = self._parent(event, 2 if chance < 0.06 else 1) if nested else None
         shared = _TRANSACTED if event.operation == "create" else self._changed_types(event, 0.1)
         return self._build(event, event.message, event.parameters, shared, parent, _POST_OPERATION)
 
@@ -89,7 +90,7 @@ class AsynchronousService:
             parent=parent,
             post_images={} if outer else event.post_images,
             pre_images={} if outer else event.pre_images,
-            primary_entity_id=event.id,
+            primary_entity_id=event.primary_id,
             primary_entity_name=event.table,
             request_id=new_guid(self._rng),
             shared_variables=shared,
@@ -107,7 +108,7 @@ def step_id(table: str, message: str) -> Guid:
 
 def _outer(event: Event) -> tuple[str, Mapping[str, Value]]:
     target = event.target
-    if not isinstance(target, Entity):
+    if not isinstance(target, Entity) or event.table not in TABLES:
         return event.message, event.parameters
     attributes = target.attributes
     if event.message == "Update" and "statecode" in attributes:

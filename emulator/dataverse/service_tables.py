@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from .email_table import EMAIL
 from .metadata import Column, Table, build, choice, dates, describe, lookup, money, plain_columns, two_options
 from .sales_tables import ACCOUNT, CONTACT, OPPORTUNITY, PRODUCT
 
@@ -98,13 +99,17 @@ TABLES: Final[Mapping[str, Table]] = {
 """All tables that rows are posted of; users, teams, units and currencies are only referred to."""
 
 
-def metadata() -> dict[str, dict[str, dict[str, object]]]:
+def metadata(*, rare: bool = False) -> dict[str, dict[str, dict[str, object]]]:
     """Return table, column and type of everything the simulator sends.
 
     The JSON form of a context loses types (a GUID, a date and a text are all
     strings), so a reader that wants typed columns needs this.
 
+    Args:
+        rare: Whether to tell of the table that only rare messages tell of.
+
     >>> metadata()["account"]["accountid"]
     {'attribute_type': 'Uniqueidentifier', 'type': 'Guid', 'primary_id': True}
     """
-    return {name: describe(table) for name, table in TABLES.items()}
+    told = {**TABLES, EMAIL.name: EMAIL} if rare else TABLES
+    return {name: describe(table) for name, table in told.items()}

@@ -2,24 +2,32 @@
 
 import heapq
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from .cells import new_guid
-from .context import Context
+from .context import Context, Writer
+from .encodings import encodings as by_name
+from .encodings import writer
 from .event import Event
 from .json_writer import JsonWriter
 from .organization import Organization
-from .poison import Poison, poisoned, sample
+from .poison import ANY_ENCODING, Poison, poisoned, sample
+from .rare import Rare
 from .service import AsynchronousService
 
 CLAIMS: Final = "http://schemas.microsoft.com/xrm/2011/Claims/"
 """What the names of the message properties begin with."""
 
+TRUNCATED: Final = "MessageMaxSizeExceeded"
+"""Property of a message that was too large to be sent whole."""
+
 _VERY_LATE: Final = (10, 100)
 _RETRY_WITHIN: Final = 200
+_POISON: Final = tuple(Poison)
+_RARE: Final = tuple(Rare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +36,12 @@ class Post:
 
     Attributes:
         body: The bytes of the body.
-        content_type: Always ``application/json`` here.
+        content_type: ``application/json``, ``application/xml`` or ``application/msbin1``.
         message_id: Of this post alone; a retry has another.
         correlation_id: Of the request that caused the event.
         properties: ``Organization``, ``User``, ``InitiatingUser``,
             ``EntityLogicalName`` and ``RequestName``, each behind
-            :data:`CLAIMS`.
+            :data:`CLAIMS`; and :data:`TRUNCATED` where the message was.
         event: What it tells of; ``None`` for poison.
         poison: What is wrong with it, or ``None``.
     """
@@ -47,6 +55,15 @@ class Post:
     poison: Poison | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Posts per event of what is no ordinary event."""
+
+    poison: float
+    asides: float
+    rare: float
+
+
 def traffic(
     organization: Organization,
     count: int,
@@ -56,6 +73,8 @@ def traffic(
     late: float = 0.002,
     poison: float = 0.002,
     asides: float = 0.0,
+    rare: float = 0.0,
+    encodings: Sequence[str] = ("json",),
     day: timedelta = timedelta(hours=9),
 ) -> Iterator[Post]:
     """Yield the posts of a business day.
@@ -76,12 +95,22 @@ def traffic(
         poison: Poison posts per event, the kinds in turn; see
             :data:`cdsbridge.emulator.dataverse.poison.EXPECTED`.
         asides: Posts per event that change no row (Associate, a custom API).
+        rare: Posts per event of the rarer messages, the kinds in turn; see
+            :class:`cdsbridge.emulator.dataverse.rare.Rare`.  Some tell of
+            several rows, each of which is in the history.
+        encodings: Names of :class:`cdsbridge.emulator.dataverse.encodings.Encoding`;
+            of several, each post draws one.
         day: The time over which the events are spread.
+
+    Raises:
+        ValueError: An encoding is unknown, or none is named.
     """
     begin = int(organization.now.timestamp())
     rng = random.Random(f"{organization.seed}/traffic/{begin}")  # noqa: S311 - a simulation, not a secret
     held: list[tuple[float, int, Post]] = []
-    for number, post in enumerate(_in_order(organization, count, day, (poison, asides), rng)):
+    choice = random.Random(f"{organization.seed}/encodings/{begin}")  # noqa: S311 - as above
+    sender = _Sender(organization, encodings, rng, choice)
+    for number, post in enumerate(sender.day(count, day, _Shares(poison, asides, rare))):
         delay = rng.random() * reorder
         if reorder and rng.random() < late:
             delay = reorder * rng.uniform(*_VERY_LATE)
@@ -96,33 +125,54 @@ def traffic(
         yield heapq.heappop(held)[2]
 
 
-def _in_order(
-    organization: Organization, count: int, day: timedelta, shares: tuple[float, float], rng: random.Random
-) -> Iterator[Post]:
-    service, writer = AsynchronousService(organization), JsonWriter(organization.zone)
-    kinds = list(Poison)
-    poison, asides = shares
-    spoilt = 0
-    begin = organization.now
-    for number in range(count):
-        instant = begin + day * ((number + rng.random()) / count)
-        event = organization.operate(instant)
-        yield _post(service.context(event), writer, event, rng)
-        if rng.random() < asides:
-            aside = organization.aside(instant)
-            yield _post(service.context(aside), writer, aside, rng)
-        if spoilt < int((number + 1) * poison + 0.5):
-            yield _poison(kinds[spoilt % len(kinds)], writer, instant, rng)
-            spoilt += 1
+class _Sender:
+    """Makes posts of what happens in an organisation."""
+
+    def __init__(
+        self, organization: Organization, names: Sequence[str], rng: random.Random, choice: random.Random
+    ) -> None:
+        self._organization = organization
+        self._service = AsynchronousService(organization)
+        self._rng = rng
+        self._choice = choice
+        self._json = JsonWriter(organization.zone)
+        self._writers = [writer(encoding, organization.zone) for encoding in by_name(names)]
+        self._spoilt = 0
+        self._rarities = 0
+
+    def day(self, count: int, day: timedelta, shares: _Shares) -> Iterator[Post]:
+        """Yield the posts of so many events in the order they happened."""
+        organization, rng = self._organization, self._rng
+        begin = organization.now
+        for number in range(count):
+            instant = begin + day * ((number + rng.random()) / count)
+            yield self._post(organization.operate(instant))
+            if rng.random() < shares.asides:
+                yield self._post(organization.aside(instant))
+            if self._rarities < int((number + 1) * shares.rare + 0.5):
+                kind = _RARE[self._rarities % len(_RARE)]
+                self._rarities += 1
+                yield self._post(organization.rarity(kind, instant))
+            if self._spoilt < int((number + 1) * shares.poison + 0.5):
+                kind_of_poison = _POISON[self._spoilt % len(_POISON)]
+                self._spoilt += 1
+                yield self._poison(kind_of_poison, instant)
+
+    def _writer(self) -> Writer:
+        writers = self._writers
+        return writers[0] if len(writers) == 1 else writers[int(self._choice.random() * len(writers))]
+
+    def _post(self, event: Event) -> Post:
+        return _post(self._service.context(event), self._writer(), event, self._rng)
+
+    def _poison(self, kind: Poison, instant: datetime) -> Post:
+        context = sample(self._rng, instant.replace(tzinfo=None, microsecond=0))
+        used = self._writer() if kind in ANY_ENCODING else self._json
+        post = _post(context, used, None, self._rng)
+        return replace(post, body=poisoned(kind, context, used), poison=kind)
 
 
-def _poison(kind: Poison, writer: JsonWriter, instant: datetime, rng: random.Random) -> Post:
-    context = sample(rng, instant.replace(tzinfo=None, microsecond=0))
-    post = _post(context, writer, None, rng)
-    return replace(post, body=poisoned(kind, context, writer), poison=kind)
-
-
-def _post(context: Context, writer: JsonWriter, event: Event | None, rng: random.Random) -> Post:
+def _post(context: Context, used: Writer, event: Event | None, rng: random.Random) -> Post:
     properties = {
         f"{CLAIMS}Organization": f"https://{context.organization_name}.crm4.dynamics.com/",
         f"{CLAIMS}User": context.user_id,
@@ -130,6 +180,8 @@ def _post(context: Context, writer: JsonWriter, event: Event | None, rng: random
         f"{CLAIMS}EntityLogicalName": context.primary_entity_name,
         f"{CLAIMS}RequestName": context.message_name,
     }
+    if event is not None and event.truncated:
+        properties[TRUNCATED] = "True"
     message_id = new_guid(rng).replace("-", "")
-    body = writer.write(context)
-    return Post(body, writer.content_type, message_id, str(context.correlation_id), properties, event)
+    body = used.write(context)
+    return Post(body, used.content_type, message_id, str(context.correlation_id), properties, event)
