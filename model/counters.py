@@ -41,5 +41,5 @@ class Counters:
 
 counters = Counters()
 """The counters of this process.  Names: received, received_bytes, redelivered, committed,
-skipped, rejected, rows, flushes, settled, given_up, renewed, locks_lost, sink_retries,
-reconnects."""
+skipped, rejected, hydrated, hydration_deferred, rows, flushes, settled, given_up, renewed,
+locks_lost, sink_retries, reconnects."""

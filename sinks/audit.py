@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ..model.verdict import Outcome
 from ..tables.columns import TIMESTAMP
+from ..tables.hydration import hydration_ids
 from . import ledger, quarantine
 from .base import SinkReader
 
@@ -33,8 +34,11 @@ class SinkAudit:
         skipped: Messages its ledger calls skipped.
         rejected: Messages its ledger calls rejected.
         missing: Events its ledger promises and no history holds.
-        unexplained: Events in a history that no message in the ledger became.
+        unexplained: Events in a history that no message in the ledger became, nor the
+            hydration of a truncated row.
         quarantine_missing: Rejected messages that are not in quarantine.
+        truncated: Rows that can be read again from Dataverse because their message was cut.
+        hydrated: Truncated rows that have been.
         rows: Distinct events by history table, quarantine under ``_quarantine``.
     """
 
@@ -44,6 +48,8 @@ class SinkAudit:
     missing: int
     unexplained: int
     quarantine_missing: int
+    truncated: int
+    hydrated: int
     rows: Mapping[str, int]
 
     @property
@@ -143,7 +149,8 @@ def audit(
     for name, reader in readers.items():
         endings[name] = _endings(reader)
         events[name] = _distinct(ids for _, ids in reader.event_ids())
-        sinks[name] = _audited(endings[name], events[name], reader.rows())
+        answers = _distinct(hydration_ids(cut.column("_event_id")) for _, cut in reader.truncated())
+        sinks[name] = _audited(endings[name], events[name], answers, reader.rows())
     union = _distinct_keys(pa.concat_tables(endings.values()))
     counts = _counts(union)
     arrived = None if received is None else _received_table(received)
@@ -173,7 +180,7 @@ def _distinct_keys(endings: pa.Table) -> pa.Table:
     return grouped.rename_columns([name.removesuffix("_first") for name in grouped.column_names])
 
 
-def _audited(endings: pa.Table, held: pa.Array, rows: Mapping[str, int]) -> SinkAudit:
+def _audited(endings: pa.Table, held: pa.Array, answers: pa.Array, rows: Mapping[str, int]) -> SinkAudit:
     counts = _counts(endings)
     promised = _promised(endings)
     rejected = counts[Outcome.REJECTED]
@@ -182,8 +189,10 @@ def _audited(endings: pa.Table, held: pa.Array, rows: Mapping[str, int]) -> Sink
         skipped=counts[Outcome.SKIPPED],
         rejected=rejected,
         missing=_outside(promised, held),
-        unexplained=_outside(held, promised),
+        unexplained=_outside(held, pa.concat_arrays([promised, answers])),
         quarantine_missing=max(0, rejected - rows.get(quarantine.TABLE, 0)),
+        truncated=len(answers),
+        hydrated=len(answers) - _outside(answers, held),
         rows=rows,
     )
 
@@ -251,6 +260,8 @@ def _differences(endings: Sequence[pa.Table], events: Sequence[pa.Array]) -> int
 def _sink_lines(sink: SinkAudit) -> Iterator[str]:
     tables = ", ".join(f"{table} {count:,}" for table, count in sorted(sink.rows.items()))
     yield f"{sink.committed:,} committed, {sink.skipped:,} skipped, {sink.rejected:,} rejected; {tables}"
+    if sink.truncated:
+        yield f"{sink.truncated:,} truncated, {sink.hydrated:,} of them hydrated"
     faults = {
         "events in its ledger are in no history": sink.missing,
         "events in its histories are in no ledger": sink.unexplained,

@@ -65,7 +65,7 @@ class SinkWriter(Protocol):
 
 
 class SinkReader(Protocol):
-    """Reads back what the audit compares."""
+    """Reads back what the audit compares and hydration looks for."""
 
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger in pieces, columns as in :data:`cdsbridge.sinks.ledger.SCHEMA`."""
@@ -75,6 +75,15 @@ class SinkReader(Protocol):
 
     def rows(self) -> Mapping[str, int]:
         """Return distinct events by history table, quarantine under ``_quarantine``."""
+
+    def truncated(self) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (history table, its truncated rows that can be hydrated) in pieces.
+
+        Columns as in :data:`cdsbridge.tables.hydration.SCHEMA`; events may repeat across pieces.
+        """
+
+    def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
+        """Return those of some event ids that a history table holds, each once, in any order."""
 
     def close(self) -> None:
         """Release what the reader holds."""

@@ -54,6 +54,8 @@ class Committer:
         stop: When set, no sink is waited for any longer.
         on_hold: Told before each wait for a sink.
         backoff: How long to wait.
+        accounted: Whether the envelopes are messages, whose ends ledger, quarantine and
+            counters tell; rows that came by another way are not.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Committer:
         stop: threading.Event = stopping,
         on_hold: OnHold = log_hold,
         backoff: Backoff | None = None,
+        accounted: bool = True,
     ) -> None:
         if not sinks:
             raise ConfigError("A bridge needs at least one sink")
         self._slots: Final = [_Slot(sink) for sink in sinks]
         self._limits: Final = limits or Limits()
         self._clock = clock
+        self._accounted: Final = accounted
         self._holding: Final = Holding(backoff or Backoff(), stop, on_hold)
         self._known: dict[str, TableSchema] = {}
         self.clear()
@@ -133,7 +137,7 @@ class Committer:
         while True:
             try:
                 self._look_up(touched(self._pending) - self._known.keys())
-                plan = make_plan(self._pending, self._known, self._clock())
+                plan = make_plan(self._pending, self._known, self._clock(), accounted=self._accounted)
                 for slot in self._slots:
                     self._persist(slot, partial(slot.write, plan.schemas, plan.flush))
             except SchemaMoved as moved:
@@ -173,10 +177,11 @@ class Committer:
         self._holding.wait(sink, error, attempt)
 
     def _count(self, plan: Plan) -> None:
-        found = outcomes(plan)
-        counters.add("committed", found[Outcome.COMMITTED])
-        counters.add("skipped", found[Outcome.SKIPPED])
-        counters.add("rejected", found[Outcome.REJECTED])
+        if self._accounted:
+            found = outcomes(plan)
+            counters.add("committed", found[Outcome.COMMITTED])
+            counters.add("skipped", found[Outcome.SKIPPED])
+            counters.add("rejected", found[Outcome.REJECTED])
         counters.add("rows", committed_rows(plan))
         counters.add("flushes")
 

@@ -1,17 +1,19 @@
-"""Reads Parquet files back for the audit."""
+"""Reads Parquet files back for the audit and for hydration."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..tables import hydration
 from . import ledger, quarantine
 from .files import Files
 
 _HISTORY: Final = "_history"
+_TRUNCATED: Final = (pc.field("_truncated") == pa.scalar(True)) & pc.field("_op").isin(hydration.OPERATIONS)
 
 
 class ParquetReader:
@@ -38,6 +40,23 @@ class ParquetReader:
         counts[quarantine.TABLE] = self._distinct(quarantine.TABLE, list(quarantine.KEY))
         return counts
 
+    def truncated(self) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the truncated rows file by file; the statistics of a file tell where there are none."""
+        for folder in self._histories():
+            for path in self._files.walk(folder, ".parquet"):
+                rows = self._columns(path, hydration.SCHEMA.names, _TRUNCATED)
+                if rows.num_rows:
+                    yield unquote(folder), rows.cast(hydration.SCHEMA)
+
+    def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
+        """Return those of some event ids that the files of a table hold."""
+        found = [pa.array([], pa.string())]
+        if len(event_ids):
+            for path in self._files.walk(quote(table, safe=""), ".parquet"):
+                ids = self._columns(path, ["_event_id"]).column(0)
+                found.append(ids.filter(pc.is_in(ids, event_ids)).combine_chunks().cast(pa.string()))
+        return pc.unique(pa.concat_arrays(found))
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -53,6 +72,6 @@ class ParquetReader:
             return int(pc.count_distinct(together.column(0)).as_py())
         return together.group_by(key).aggregate([]).num_rows
 
-    def _columns(self, path: str, names: list[str]) -> pa.Table:
+    def _columns(self, path: str, names: list[str], where: pc.Expression | None = None) -> pa.Table:
         with self._files.open(path) as file:
-            return pq.read_table(file, columns=names, partitioning=None).select(names)
+            return pq.read_table(file, columns=names, partitioning=None, filters=where).select(names)

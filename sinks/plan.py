@@ -76,7 +76,9 @@ def touched(pending: Iterable[FlattenedBatch]) -> set[str]:
     return {history_name(table.table) for flat in pending for table in flat.tables}
 
 
-def make_plan(pending: Sequence[FlattenedBatch], known: Mapping[str, TableSchema], now: int) -> Plan:
+def make_plan(
+    pending: Sequence[FlattenedBatch], known: Mapping[str, TableSchema], now: int, *, accounted: bool = True
+) -> Plan:
     """Return the flush that makes the batches durable.
 
     A column in conflict rejects every message with a value in it, with all
@@ -88,11 +90,12 @@ def make_plan(pending: Sequence[FlattenedBatch], known: Mapping[str, TableSchema
         pending: At least one batch.
         known: Columns the sinks' tables have now; a table they lack is absent.
         now: The instant of the commit, microseconds since 1970 UTC.
+        accounted: Whether ledger and quarantine tell how the envelopes ended.
     """
     schemas, pieces, refused = _settle_types(_pieces(pending), known)
     rows = {name: _rows(group, schemas[name], now) for name, group in _by_table(pieces).items()}
     verdicts = _final_verdicts(pending, refused)
-    ended = _ended(pending, verdicts)
+    ended = _ended(pending, verdicts) if accounted else []
     flush = Flush(rows, quarantine_rows(ended, now), ledger_rows(ended, now))
     return Plan(tuple(schemas[name] for name in rows), flush, verdicts)
 

@@ -1,4 +1,4 @@
-"""Reads a SQL database back for the audit."""
+"""Reads a SQL database back for the audit and for hydration."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -7,12 +7,15 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
+from ..tables import hydration
 from . import ledger, quarantine
 from .sql_engine import told
 from .sql_tables import SqlTables
 from .sql_types import Instant, arrow_column
 
 _PIECE: Final = 50_000
+_ASKED: Final = 500
+"""Ids in one question; SQL Server takes some 2,100 parameters at most."""
 
 
 class SqlReader:
@@ -28,12 +31,7 @@ class SqlReader:
 
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger in pieces of some 50,000 rows."""
-        table = self._tables.fixed(ledger.TABLE)
-        for columns in self._read(sa.select(*map(self._selected, (table.c[n] for n in ledger.SCHEMA.names)))):
-            arrays = [
-                arrow_column(values, kind) for values, kind in zip(columns, ledger.SCHEMA.types, strict=True)
-            ]
-            yield pa.Table.from_arrays(arrays, schema=ledger.SCHEMA)
+        yield from self._tables_of(self._tables.fixed(ledger.TABLE), ledger.SCHEMA)
 
     def event_ids(self) -> Iterator[tuple[str, pa.Array]]:
         """Yield the event ids in pieces of some 50,000, table by table."""
@@ -46,10 +44,37 @@ class SqlReader:
         tables = {**self._histories(), quarantine.TABLE: self._tables.fixed(quarantine.TABLE)}
         return {name: self._count(table) for name, table in tables.items()}
 
+    def truncated(self) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the truncated rows in pieces, table by table."""
+        for name, table in self._histories().items():
+            cut = table.c["_truncated"].is_(sa.true()), table.c["_op"].in_(hydration.OPERATIONS)
+            for rows in self._tables_of(table, hydration.SCHEMA, *cut):
+                yield name, rows
+
+    def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
+        """Return those of some event ids that a table holds, looked up by its key."""
+        found: list[str] = []
+        history = self._histories().get(table)
+        if history is not None:
+            column = history.c["_event_id"]
+            for start in range(0, len(event_ids), _ASKED):
+                asked = event_ids.slice(start, _ASKED).to_pylist()
+                for (ids,) in self._read(sa.select(column).where(column.in_(asked))):
+                    found += ids
+        return pa.array(found, pa.string())
+
     def close(self) -> None:
         """Close the connections."""
         with self._told():
             self._engine.dispose()
+
+    def _tables_of(
+        self, table: sa.Table, schema: pa.Schema, *where: sa.ColumnElement[bool]
+    ) -> Iterator[pa.Table]:
+        query = sa.select(*map(self._selected, (table.c[name] for name in schema.names))).where(*where)
+        for columns in self._read(query):
+            arrays = [arrow_column(values, kind) for values, kind in zip(columns, schema.types, strict=True)]
+            yield pa.Table.from_arrays(arrays, schema=schema)
 
     def _selected(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """On SQLite, instants as the text they are: Arrow reads it a column at a time."""

@@ -15,6 +15,7 @@ import pytest
 
 from cdsbridge.sinks import ledger, quarantine
 from cdsbridge.sinks.base import Flush, SchemaMoved, SinkReader, SinkWriter
+from cdsbridge.tables import hydration
 from cdsbridge.tables.columns import SYSTEM, TIMESTAMP
 from cdsbridge.tables.schema import TableSchema
 
@@ -321,6 +322,45 @@ class SinkContract:
             found = {(table, event) for table, ids in reader.event_ids() for event in ids.to_pylist()}
             assert dict(reader.rows()) == {TABLE: 2, "contact_history": 1, "_quarantine": 0}
         assert found == {(TABLE, "a-0"), (TABLE, "b-0"), ("contact_history", "a-1")}
+
+    def test_the_reader_tells_the_truncated_rows_that_can_be_hydrated(self, place: Place) -> None:
+        events = ["a-0", "b-0", "c-0", "d-0", "e-0"]
+        data: dict[str, list[Any]] = {
+            "Id": [f"key-{event}" for event in events],
+            "_truncated": [True, False, True, True, None],
+            "_op": ["update", "update", "delete", "create", "create"],
+            "_occurred_at": [NOW + number for number in range(5)],
+            "_organization": ["org"] * 5,
+            "_depth": [1, 1, 1, None, 1],
+        }
+        schema = schema_with(name=pa.string())
+        whole = TableSchema("contact_history", dict(SYSTEM))
+        rows = rows_for(schema, events, data)
+        tables = {TABLE: rows, "contact_history": rows_for(whole, ["f-0"], {"_truncated": [False]})}
+        with opened(place) as writer:
+            writer.prepare(schema)
+            writer.prepare(whole)
+            commit(writer, Flush(tables, NO_REJECTS, NO_ENDINGS))
+        with reading(place) as reader:
+            found = list(reader.truncated())
+        assert {table for table, _ in found} == {TABLE}
+        expected = rows.select(hydration.SCHEMA.names).take([0, 3])
+        assert pa.concat_tables(piece for _, piece in found).sort_by("_event_id") == expected
+
+    def test_the_reader_tells_which_events_are_held(self, place: Place) -> None:
+        with opened(place) as writer:
+            writer.prepare(schema_with())
+            commit(writer, Flush({TABLE: rows_for(schema_with(), ["a-0", "b-0"])}, NO_REJECTS, NO_ENDINGS))
+        many = [f"{number}-0" for number in range(1_200)]
+        with reading(place) as reader:
+            assert reader.held(TABLE, pa.array([*many, "b-0", "a-0"])).sort().to_pylist() == ["a-0", "b-0"]
+            assert reader.held(TABLE, pa.array([], pa.string())).to_pylist() == []
+            assert reader.held("contact_history", pa.array(["a-0"])).to_pylist() == []
+
+    def test_an_empty_sink_has_no_truncated_rows(self, place: Place) -> None:
+        with reading(place) as reader:
+            assert list(reader.truncated()) == []
+            assert reader.held(TABLE, pa.array(["a-0"])).to_pylist() == []
 
     def test_a_sink_is_a_value(self, place: Place) -> None:
         assert pickle.loads(pickle.dumps(place.sink)) == place.sink
