@@ -31,6 +31,10 @@ Settings = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with tracebacks.")]
 Output = Annotated[str, typer.Option(help="text, or json for a script.")]
+Encodings = Annotated[
+    list[str] | None,
+    typer.Option("--encoding", help="json, xml or binary; repeatable: each message is in one of them."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
@@ -114,18 +118,41 @@ def audit(conf: Conf, settings: Settings = None, output: Output = "text", verbos
     _end(work, verbose)
 
 
-@app.command(epilog="Example: cdsbridge decode message.json --rows")
+@app.command(
+    epilog="Example: cdsbridge decode message.bin --rows; "
+    "pbpaste | cdsbridge decode - --base64; "
+    "cdsbridge decode --peek conf/local.yaml --sequence-number 17"
+)
 def decode(
-    file: Annotated[Path, typer.Argument(help="A message body; - for standard input.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A message body in any encoding; - for standard input.")
+    ] = None,
     rows: Annotated[bool, typer.Option(help="Show the rows it becomes, not the message.")] = False,
+    in_base64: Annotated[bool, typer.Option("--base64", help="The body is base64 text.")] = False,
+    metadata: Annotated[
+        Path | None, typer.Option(help="Column types, as `cdsbridge schema pull` writes them.")
+    ] = None,
+    peek: Annotated[
+        Path | None, typer.Option(help="A bridge's configuration: look at a message in its queue instead.")
+    ] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="With --peek: the queue or subscription, if not the first.")
+    ] = None,
+    sequence_number: Annotated[
+        int, typer.Option(min=0, help="With --peek: the message of this number, or the next higher.")
+    ] = 0,
     verbose: Verbose = False,
 ) -> None:
-    """Show what a message says, or what is wrong with it."""
+    """Show what a message says and what becomes of it, or what could not be read, and where."""
+    if (file is None) == (peek is None):
+        raise typer.BadParameter("name a file, - for standard input, or --peek with a configuration")
 
     def work() -> int:
-        from .decode import decode_command  # noqa: PLC0415
+        from .decode import decode_body, decode_peeked  # noqa: PLC0415
 
-        return decode_command(file, rows)
+        if file is not None:
+            return decode_body(file, in_base64, metadata, rows)
+        return decode_peeked(peek, entity, sequence_number, metadata, rows)
 
     _end(work, verbose)
 
@@ -158,6 +185,7 @@ def simulate(
     count: Annotated[int, typer.Option(help="Messages to post.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same messages.")] = 1,
     rate: Annotated[float | None, typer.Option(help="Messages per second at most.")] = None,
+    encoding: Encodings = None,
     verbose: Verbose = False,
 ) -> None:
     """Post a simulated Dataverse's messages to the first entity of a bridge."""
@@ -165,7 +193,7 @@ def simulate(
     def work() -> int:
         from .simulate import simulate_command  # noqa: PLC0415
 
-        return simulate_command(conf, settings or (), count, seed, rate)
+        return simulate_command(conf, settings or (), count, seed, rate, encoding or ("json",))
 
     _end(work, verbose)
 
@@ -175,6 +203,7 @@ def demo(
     count: Annotated[int, typer.Option(help="Messages of the business day.")] = 6000,
     folder: Annotated[Path, typer.Option(help="Where the tables go; emptied first.")] = Path("demo-output"),
     seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 7,
+    encoding: Encodings = None,
     verbose: Verbose = False,
 ) -> None:
     """Show the whole bridge on this machine: broker, Dataverse, a crash, and the proof."""
@@ -182,7 +211,7 @@ def demo(
     def work() -> int:
         from .demo import demo_command  # noqa: PLC0415
 
-        return demo_command(count, folder, seed)
+        return demo_command(count, folder, seed, encoding or ())
 
     _end(work, verbose)
 

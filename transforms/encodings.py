@@ -18,7 +18,7 @@ from .infoset import Document
 from .nbfx_reader import read_nbfx
 from .rules import Limits
 from .scalars import binary
-from .trees import Text, Tree, parse
+from .trees import IN_WRAPPER, Text, Tree, parse
 from .xml_reader import read_xml
 from .xml_tree import tree_of
 
@@ -184,7 +184,7 @@ def _from_utf16(body: bytes) -> bytes:
 def _placed(fault: MessageRejected, offset: int, inside: str) -> MessageRejected:
     """Return a rejection with its byte counted from the start of the body."""
     kind, _, number = fault.where.partition(" ")
-    where = f"byte {int(number) + offset}" if kind == "byte" and offset else fault.where
+    where = f"byte {int(number) + offset}{IN_WRAPPER if inside else ''}" if kind == "byte" else fault.where
     return MessageRejected(fault.reason, f"{fault.sentence}{inside}", where)
 
 

@@ -10,6 +10,7 @@ from ..model.envelope import Envelope, MicroBatch
 from ..model.verdict import Outcome, Verdict
 from ..tables.types import ColumnTypes
 from .assembly import assemble, joined
+from .content_types import ContentTypes
 from .gather import Gatherer
 from .pairs import one_binary
 from .pool import Pool
@@ -37,6 +38,7 @@ class Flattener:
     def __init__(self, types: ColumnTypes | None = None, rules: FlattenRules | None = None) -> None:
         self._types = types or ColumnTypes()
         self._rules = rules or FlattenRules()
+        self._content_types = ContentTypes()
         self._forget()
 
     def flatten(self, batch: MicroBatch) -> FlattenedBatch:
@@ -46,6 +48,7 @@ class Flattener:
         the others are as if it had not been there.
         """
         verdicts: dict[int, Verdict] = {}
+        self._content_types.note(batch.envelopes)
         tables, rest = self._in_bulk(batch, verdicts)
         made: list[tuple[int, Row]] = []
         for position in rest:

@@ -35,6 +35,10 @@ class Ambiguous(dict[str, Any]):
         return ambiguous
 
 
+IN_WRAPPER: Final = " of what is wrapped"
+"""Behind the number of a byte that is counted from the start of an unwrapped document."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """JSON text of a message.
@@ -111,6 +115,34 @@ def compact(tree: Tree, depth: int) -> str:
     return f"{{{','.join(f'{dump(name)}:{compact(item, depth - 1)}' for name, item in tree.items())}}}"
 
 
+def readable(tree: Tree, depth: int, indent: str = "") -> str:
+    """Return a tree as JSON for people: a member a line, digits as they came, dates in ISO 8601.
+
+    Args:
+        tree: What to write.
+        depth: Levels below which all stands in one line.
+        indent: Blanks before what stands inside.
+
+    >>> print(readable({"a": [Number("1.50")], "b": {}}, 9))
+    {
+      "a": [
+        1.50
+      ],
+      "b": {}
+    }
+    """
+    if not isinstance(tree, (list, dict)) or not tree or depth < 1:
+        return compact(tree, _DEEPEST)
+    inner = f"{indent}  "
+    if isinstance(tree, list):
+        lines = [readable(item, depth - 1, inner) for item in tree]
+    else:
+        lines = [f"{dump(name)}: {readable(item, depth - 1, inner)}" for name, item in tree.items()]
+    begin, end = "[]" if isinstance(tree, list) else "{}"
+    between = f",\n{inner}"
+    return f"{begin}\n{inner}{between.join(lines)}\n{indent}{end}"
+
+
 class _NoJson(ValueError):
     """A bare token such as NaN."""
 
@@ -132,10 +164,11 @@ def _refuse(token: str) -> NoReturn:
 
 
 def _broken(document: Text, at: int | None, clause: str) -> MessageRejected:
-    where = "" if at is None else f"byte {at + document.offset}"
+    where = "" if at is None else f"byte {at + document.offset}{IN_WRAPPER if document.inside else ''}"
     return MessageRejected(Reason.UNDECODABLE, f"the body{document.inside} {clause}", where)
 
 
+_DEEPEST: Final = 200
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=_refuse
 )

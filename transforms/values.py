@@ -53,7 +53,7 @@ class Values:
         self._limits = limits
         self._within = 0
         self._typed: Mapping[str, Callable[[dict[str, Tree], str], Value]] = {
-            "Entity": lambda tree, path: self._records([tree], tree, path),
+            "Entity": self._entity,
             "EntityCollection": self._collection,
             "EntityReference": self._reference,
             "Money": _money,
@@ -136,6 +136,10 @@ class Values:
         if all(isinstance(item, Number) and item.text in _BYTE for item in items):
             return Binary(bytes([int(item.text) for item in items]))
         return Unknown(compact(items, self._limits.depth))
+
+    def _entity(self, members: dict[str, Tree], path: str) -> Value:
+        record = self.record(members, path)
+        return Records((record,), record.table, self._spelled(members))
 
     def _collection(self, members: dict[str, Tree], path: str) -> Value:
         entities = listed(members.get("Entities"), f"{path}.Entities")

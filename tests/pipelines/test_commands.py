@@ -52,8 +52,8 @@ def test_decode_shows_a_message_or_its_rows(tmp_path: Path) -> None:
     file = tmp_path / "message.json"
     file.write_text(BODY, encoding="utf-8-sig")
     shown = CliRunner().invoke(app, ["decode", str(file)])
-    assert json.loads(shown.output)["PrimaryEntityName"] == "account"
-    rows = json.loads(CliRunner().invoke(app, ["decode", str(file), "--rows"]).output)
+    assert json.loads(shown.stdout)["PrimaryEntityName"] == "account"
+    (rows,) = json.loads(CliRunner().invoke(app, ["decode", str(file), "--rows"]).stdout)
     assert (rows["table"], rows["name"], rows["_op"]) == ("account", "Ä & Co", "update")
     assert json.loads(rows["_changed"]) == ["name", "parentaccountid"]
 
