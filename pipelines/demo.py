@@ -18,16 +18,18 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..emulator.dataverse import Organization, Post, metadata, traffic
+from ..emulator.dataverse import Encoding, Organization, Post, metadata, traffic
 from ..model.errors import BridgeError, ConfigError, ServiceUnreachable
 from .config import BridgeConfig
 from .demo_report import report
 from .exit import Exit
 from .load import load_config
-from .post import post_all
+from .post import chosen, post_all
 from .published import published_posts
 
 QUEUE: Final = "dataverse"
+ENCODINGS: Final = (Encoding.JSON,)
+"""In which encodings the day is posted unless others are named."""
 _MARKER: Final = ".cdsbridge-demo"
 _LOCK_SECONDS: Final = 5
 _SAY_EVERY: Final = 3.0
@@ -68,16 +70,17 @@ class Day:
     published: int
 
 
-def demo_command(count: int, folder: Path, seed: int) -> int:
+def demo_command(count: int, folder: Path, seed: int, names: Sequence[str] = ENCODINGS) -> int:
     """Run the demo; return the exit code.
 
     Raises:
-        ConfigError: The folder holds something else.
+        ConfigError: The folder holds something else, or an encoding is unknown.
     """
+    encodings = chosen(names or ENCODINGS)
     console = Console(soft_wrap=True)
     folder = folder.absolute()
     _empty(folder)
-    day = _business_day(count, seed)
+    day = _business_day(count, seed, encodings)
     console.print(
         f"A business day of a simulated Dataverse: {len(day.posts):,} messages "
         f"({day.published} of them published captures), with retries, late ones and broken ones."
@@ -99,11 +102,11 @@ def _empty(folder: Path) -> None:
     (folder / _MARKER).touch()
 
 
-def _business_day(count: int, seed: int) -> Day:
+def _business_day(count: int, seed: int, encodings: Sequence[Encoding]) -> Day:
     start = datetime.now(UTC).replace(hour=7, minute=0, second=0, microsecond=0)
     organization = Organization(seed=seed, start=start)
     published = published_posts()
-    return Day(organization, [*traffic(organization, count), *published], len(published))
+    return Day(organization, [*traffic(organization, count, encodings=encodings), *published], len(published))
 
 
 def _write_config(folder: Path, connection: str) -> BridgeConfig:

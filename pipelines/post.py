@@ -1,11 +1,12 @@
 """Posting the simulated Dataverse's messages with the official SDK."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch
 
-from ..emulator.dataverse import Post
+from ..emulator.dataverse import Encoding, Post, encodings
+from ..model.errors import ConfigError
 from ..sources.address import Address
 from ..sources.config import ServiceBusSource
 from ..sources.connect import explain, open_client
@@ -52,6 +53,18 @@ def post_all(
     except Exception as error:
         raise explain(error, source, entity) from error
     return sent
+
+
+def chosen(names: Sequence[str]) -> tuple[Encoding, ...]:
+    """Return the encodings a command was told to post in.
+
+    Raises:
+        ConfigError: One is unknown.
+    """
+    try:
+        return encodings(names)
+    except ValueError as error:
+        raise ConfigError(f"--encoding: {error}") from error
 
 
 def to_message(post: Post) -> ServiceBusMessage:

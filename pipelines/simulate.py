@@ -7,18 +7,30 @@ from pathlib import Path
 
 import typer
 
-from ..emulator.dataverse import Organization, Post, traffic
+from ..emulator.dataverse import Encoding, Organization, Post, traffic
 from .exit import Exit
 from .load import load_config
-from .post import post_all
+from .post import chosen, post_all
 
 
-def simulate_command(conf: Path, settings: Sequence[str], count: int, seed: int, rate: float | None) -> int:
-    """Post a simulated organisation's messages; return the exit code."""
+def simulate_command(
+    conf: Path,
+    settings: Sequence[str],
+    count: int,
+    seed: int,
+    rate: float | None,
+    names: Sequence[str] = (Encoding.JSON,),
+) -> int:
+    """Post a simulated organisation's messages; return the exit code.
+
+    Raises:
+        ConfigError: The file is wrong, or an encoding is unknown.
+    """
+    wanted = chosen(names)
     config = load_config(conf, settings)
     entity = config.source.entities[0]
     organization = Organization(seed=seed, start=datetime.now(UTC).replace(microsecond=0))
-    posts = traffic(organization, count)
+    posts = traffic(organization, count, encodings=wanted)
     sent = post_all(config.source, entity, posts if rate is None else _paced(posts, rate))
     typer.echo(f"posted {sent:,} messages to {entity}")
     return Exit.OK

@@ -9,7 +9,7 @@
 ['account', 'contact', 'cr1_project', 'incident', 'opportunity', 'product', 'task']
 """
 
-from .encodings import Encoding
+from .encodings import Encoding, encodings
 from .event import Event, TrueRow, pairs, replay
 from .images import Images, Registrations, default_images
 from .organization import PACIFIC, Organization
@@ -33,6 +33,7 @@ __all__ = [
     "Registrations",
     "TrueRow",
     "default_images",
+    "encodings",
     "metadata",
     "pairs",
     "replay",
