@@ -25,6 +25,9 @@ app = typer.Typer(
     "Try: cdsbridge demo",
 )
 
+schema_app = typer.Typer(no_args_is_help=True, help="What Dataverse says about its tables.")
+app.add_typer(schema_app, name="schema")
+
 Conf = Annotated[Path, typer.Argument(metavar="CONF", help="The bridge's YAML file, see conf/.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Lay a value over the file; repeatable.")
@@ -153,6 +156,49 @@ def decode(
         if file is not None:
             return decode_body(file, in_base64, metadata, rows)
         return decode_peeked(peek, entity, sequence_number, metadata, rows)
+
+    _end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge hydrate conf/azure.yaml --limit 1000")
+def hydrate(
+    conf: Conf,
+    settings: Settings = None,
+    dry_run: Annotated[bool, typer.Option(help="Count the list; ask and write nothing.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows to ask for at most.")] = None,
+    output: Output = "text",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read truncated rows again from the Dataverse Web API; exit with 75 while rows wait."""
+
+    def work() -> int:
+        from .hydrate import hydrate_command  # noqa: PLC0415
+
+        return hydrate_command(conf, settings or (), dry_run, limit, output, quiet)
+
+    _end(work, verbose)
+
+
+@schema_app.command("pull", epilog="Example: cdsbridge schema pull conf/azure.yaml --out metadata.json")
+def schema_pull(
+    conf: Annotated[Path | None, typer.Argument(metavar="CONF", help="The bridge's YAML file.")] = None,
+    settings: Settings = None,
+    url: Annotated[str | None, typer.Option(help="Of the organization; else dataverse.url.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; else metadata of the file.")] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Logical name; repeatable; else flatten.tables.include, else all."),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a metadata file: what Dataverse says about its tables, columns and relationships."""
+
+    def work() -> int:
+        from .schema_pull import schema_pull_command  # noqa: PLC0415
+
+        return schema_pull_command(conf, settings or (), url, out, table or (), quiet)
 
     _end(work, verbose)
 

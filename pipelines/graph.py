@@ -10,9 +10,10 @@ from ..sinks.steps import CommitTables
 from ..sources.ending import Ending, When
 from ..sources.read import BundleLimits, ReadFromServiceBus
 from ..sources.settle import SettleMessages
-from ..tables.metadata import load_metadata
+from ..tables.metadata import Metadata, load_metadata
 from ..transforms.steps import FlattenContexts
 from .config import BridgeConfig
+from .inline import HydrateInline
 
 _LULL: Final = 0.25
 """Seconds without a message after which a draining bridge commits what it has."""
@@ -30,19 +31,25 @@ def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollect
         The dispositions, each durable and handed in to be settled.
 
     Raises:
-        ConfigError: The metadata cannot be read.
+        ConfigError: The metadata cannot be read, or does not suffice for inline hydration.
     """
-    types = None if config.metadata is None else load_metadata(config.metadata).types
+    metadata = Metadata() if config.metadata is None else load_metadata(config.metadata)
     limits = BundleLimits(
         seconds=config.commit.seconds,
         messages=config.commit.messages,
         lull=None if ending.when is When.NEVER else _LULL,
     )
-    return (
+    flattened = (
         pipeline
         | "ReceiveMessages"
         >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
-        | "FlattenContexts" >> FlattenContexts(types=types, rules=config.flatten)
+        | "FlattenContexts" >> FlattenContexts(types=metadata.types, rules=config.flatten)
+    )
+    if config.dataverse is not None and config.dataverse.hydrate == "inline":
+        hydrate = HydrateInline(config.dataverse, metadata, binaries=config.flatten.binaries)
+        flattened = flattened | "HydrateInline" >> hydrate
+    return (
+        flattened
         | "CommitTables" >> CommitTables(config.sinks)
         | "SettleMessages" >> SettleMessages(config.source)
     )

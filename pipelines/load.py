@@ -15,7 +15,10 @@ from .config import BridgeConfig
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET: Final = re.compile(r"SharedAccessKey=|SharedAccessSignature=|://[^/@\s:]*:[^/@\s]+@")
+_SECRET_KEYS: Final = frozenset({"client_secret", "password"})
 _EMULATOR: Final = "usedevelopmentemulator=true"
+
+_IN_THE_FILE: Final = "a secret in the file; write ${NAME} and set the environment variable NAME"
 
 Place = tuple[str | int, ...]
 
@@ -106,8 +109,8 @@ def _interpolate(
         return [_interpolate(item, (*place, at), environment, faults) for at, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-    if _SECRET.search(_REFERENCE.sub("", value)) and _EMULATOR not in value.lower():
-        faults.append((place, "a secret in the file; write ${NAME} and set the environment variable NAME"))
+    if _is_secret(value, place):
+        faults.append((place, _IN_THE_FILE))
 
     def resolve(match: re.Match[str]) -> str:
         name, default = match.groups()
@@ -116,6 +119,14 @@ def _interpolate(
         return environment.get(name, default or "")
 
     return _REFERENCE.sub(resolve, value)
+
+
+def _is_secret(value: str, place: Place) -> bool:
+    """Tell whether a text of the file holds a secret itself, and not a reference to one."""
+    if place and place[-1] in _SECRET_KEYS:
+        match = _REFERENCE.fullmatch(value)
+        return match is None or match[2] is not None
+    return bool(_SECRET.search(_REFERENCE.sub("", value))) and _EMULATOR not in value.lower()
 
 
 def _explain(place: Place, fault: Mapping[str, Any]) -> tuple[Place, str]:
