@@ -1,25 +1,25 @@
 """Finding the familiar messages of a batch, and gathering their values.
 
-A few dozen messages go through each stage together: that keeps what a stage
-needs in the processor's caches, and decoded messages do not live long.
+A few dozen messages are decoded together: that keeps what is needed in the
+processor's caches, and decoded messages do not live long.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from ..model.envelope import Envelope
 from .contexts import NO_ID
+from .cut import Parts, parts_of, reference_id
 from .identity import event_id
-from .messages import MEANINGS, NO_TABLE
+from .messages import MEANINGS, NO_TABLE, Meaning
 from .pairs import inside
 from .pool import Pool, Seed, Source
 from .rules import FlattenRules
-from .sealed import ENTITY, REFERENCE, Opener, Pair, SealedRecord
+from .sealed import ENTITY, REFERENCE, Opener, Pair, SealedContext
 from .slots import Slots
-from .told import Plan, Told
 
 _TOGETHER: Final = 64
 _CUT: Final = "MessageMaxSizeExceeded"
@@ -27,6 +27,26 @@ _GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _INT32: Final = 2**31
 _MANY: Final = 10_000
 _MOST_SOURCES: Final = 8
+
+
+class Plan(Struct, frozen=True, gc=False):
+    """What is to be done with messages of one name about one table.
+
+    Attributes:
+        taken: The rules take them; else they are skipped.
+        meaning: Of the message name.
+        table: Logical name of the table.
+        number: Number of the table.
+    """
+
+    taken: bool
+    meaning: Meaning
+    table: str
+    number: int
+
+
+class Unfamiliar(Exception):
+    """The message must be read thoroughly."""
 
 
 class Gatherer:
@@ -70,20 +90,21 @@ class Gatherer:
             if len(envelope.body) <= limit and _CUT not in "".join(envelope.properties)
         ]
         contexts = self._opener.contexts([envelope.body for _, envelope in whole])
-        told: list[Told] = []
         for (position, envelope), context in zip(whole, contexts, strict=True):
-            plan = None if context is None else self._plan(context.MessageName, context.PrimaryEntityName)
-            if context is None or plan is None:
+            if context is None:
                 continue
-            if plan.taken:
-                told.append(Told(position, envelope, context, plan))
-            else:
+            plan = self._plan(context.MessageName, context.PrimaryEntityName)
+            if plan is None:
+                continue
+            if not plan.taken:
                 known[position] = None
-        self._open_targets(told)
-        self._open_images(told)
-        for each in told:
-            if each.familiar:
-                self._add(pool, each, known)
+                continue
+            try:
+                seed, sources = self._read(position, envelope, context, plan)
+            except Unfamiliar:
+                continue
+            pool.add(seed, sources)
+            known[position] = seed.event
 
     def _plan(self, message: str, table: str) -> Plan | None:
         try:
@@ -99,52 +120,83 @@ class Gatherer:
         if meaning is None or meaning.target == "Targets" or meaning.content or table in NO_TABLE:
             return None
         taken = self._rules.messages.takes(message) and self._rules.tables.takes(table)
-        return Plan(taken, meaning, table)
+        return Plan(taken, meaning, table, self._slots.table(table) if taken else -1)
 
-    def _open_targets(self, told: Sequence[Told]) -> None:
-        entities = [each for each in told if each.target.startswith(ENTITY)]
-        for each, record in zip(
-            entities, self._opener.records([each.target for each in entities]), strict=True
-        ):
-            each.record = record
-            if record is None:
-                each.familiar = False
-            elif each.key == NO_ID:
-                each.key = record.Id.lower()
-        others = [each for each in told if not each.target.startswith(ENTITY)]
-        references = [each.target if each.target.startswith(REFERENCE) else b"" for each in others]
-        for each, reference in zip(others, self._opener.references(references), strict=True):
-            if reference is None:
-                each.familiar = False
-            elif each.key == NO_ID:
-                each.key = reference.Id.lower()
+    def _read(
+        self, position: int, envelope: Envelope, context: SealedContext, plan: Plan
+    ) -> tuple[Seed, list[Source]]:
+        """Return the row of a message, and what tells of its columns, later ones last.
 
-    def _open_images(self, told: Sequence[Told]) -> None:
-        owners: list[tuple[Told, bool]] = []
-        sealed: list[bytes] = []
-        for each in told:
-            for image in self._counting(each, each.context.PostEntityImages):
-                owners.append((each, True))
-                sealed.append(image)
-            if each.plan.meaning.op == "delete":
-                for image in self._counting(each, each.context.PreEntityImages):
-                    owners.append((each, False))
-                    sealed.append(image)
-        for (each, after), record in zip(owners, self._opener.images(sealed), strict=True):
-            if record is None or record.Id.lower() not in {each.key, "", NO_ID}:
-                each.familiar = False
-            elif after:
-                each.after = [*(each.after or ()), record]
-            else:
-                each.before = [*(each.before or ()), record]
+        Raises:
+            Unfamiliar: Something is not as Dataverse mostly writes it.
+        """
+        pairs = context.InputParameters
+        inputs = {pair.key: pair.value for pair in pairs}
+        if len(inputs) != len(pairs):
+            raise Unfamiliar
+        primary = context.PrimaryEntityId.lower()
+        sealed = inputs.get(plan.meaning.target)
+        row_id, target = self._target(b"" if sealed is None else bytes(sealed), primary)
+        if not _GUID(primary) or not _GUID(row_id) or row_id == NO_ID:
+            raise Unfamiliar
+        sources: list[Source] = []
+        if context.PreEntityImages and plan.meaning.op == "delete":
+            self._add_images(sources, context.PreEntityImages, plan.table, row_id, sent=True)
+        if target is not None and target.attributes:
+            sources.append((target.attributes, target.labels, True))
+        if plan.meaning.columns:
+            attributes = _as_attributes(inputs, plan.meaning.columns)
+            if attributes:
+                sources.append((attributes, b"", True))
+        if context.PostEntityImages:
+            self._add_images(sources, context.PostEntityImages, plan.table, row_id, sent=False)
+        if len(sources) > _MOST_SOURCES or not -_INT32 < context.Depth < _INT32:
+            raise Unfamiliar
+        return _seed(position, envelope, context, plan, primary, row_id), sources
 
-    def _counting(self, told: Told, images: Sequence[Pair]) -> list[bytes]:
-        """Return the images that count."""
+    def _target(self, sealed: bytes, primary: str) -> tuple[str, Parts | None]:
+        """Return the id of the row, and the target's parts where it has any."""
+        if sealed.startswith(ENTITY):
+            parts = self._parts(sealed, typed=True)
+            return parts.id if primary == NO_ID else primary, parts
+        found = reference_id(sealed)
+        if found is None and sealed.startswith(REFERENCE):
+            (reference,) = self._opener.references([sealed])
+            found = reference.Id.lower() if reference else None
+        if found is None:
+            raise Unfamiliar
+        return found if primary == NO_ID else primary, None
+
+    def _parts(self, sealed: bytes, *, typed: bool) -> Parts:
+        parts = parts_of(sealed)
+        if parts is not None:
+            return parts
+        (record,) = self._opener.records([sealed]) if typed else self._opener.images([sealed])
+        if record is None:
+            raise Unfamiliar
+        lists = bytes(record.Attributes), bytes(record.FormattedValues)
+        attributes, labels = (inside(each, 0, len(each)) for each in lists)
+        if attributes is None or labels is None or (labels and not attributes):
+            raise Unfamiliar
+        return Parts(record.Id.lower(), attributes, labels)
+
+    def _add_images(
+        self, sources: list[Source], images: Sequence[Pair], table: str, row_id: str, *, sent: bool
+    ) -> None:
+        """Add the images that count to the sources."""
         if len(images) > 1 and len({image.key for image in images}) != len(images):
-            told.familiar = False
-        table = told.plan.table
-        found = [bytes(image.value) for image in images if self._count(table, image.key)]
-        return [image for image in found if image != b"null"]
+            raise Unfamiliar
+        for image in images:
+            if not self._count(table, image.key):
+                continue
+            sealed = bytes(image.value)
+            if sealed == b"null":
+                continue
+            parts = self._parts(sealed, typed=False)
+            if parts.id not in {row_id, "", NO_ID}:
+                raise Unfamiliar
+            if parts.attributes:
+                sources.append((parts.attributes, parts.labels, sent))
 
     def _count(self, table: str, alias: str) -> bool:
         try:
@@ -155,28 +207,13 @@ class Gatherer:
             counts = self._counts[table, alias] = self._rules.images.of(table).count(alias)
             return counts
 
-    def _add(self, pool: Pool, told: Told, known: dict[int, str | None]) -> None:
-        context, plan = told.context, told.plan
-        sources = _sources(told)
-        primary = context.PrimaryEntityId.lower()
-        if (
-            sources is None
-            or told.key == NO_ID
-            or not -_INT32 < context.Depth < _INT32
-            or not _GUID(primary)
-            or not (told.key == primary or _GUID(told.key))
-        ):
-            return
-        seed = _seed(told, self._slots.table(plan.table), primary)
-        pool.add(seed, sources)
-        known[told.position] = seed.event
 
-
-def _seed(told: Told, table: int, primary: str) -> Seed:
-    context, plan = told.context, told.plan
+def _seed(
+    position: int, envelope: Envelope, context: SealedContext, plan: Plan, primary: str, row_id: str
+) -> Seed:
     job_id = context.OperationId.lower()
     event = event_id(
-        told.envelope.body,
+        envelope.body,
         job_id if context.Mode == 1 else "",
         context.OwningExtension.Id.lower(),
         context.MessageName,
@@ -184,9 +221,9 @@ def _seed(told: Told, table: int, primary: str) -> Seed:
         primary,
     )
     return Seed(
-        told.position,
-        table,
-        told.key,
+        position,
+        plan.number,
+        row_id,
         plan.meaning.op,
         event,
         context.OperationCreatedOn,
@@ -200,36 +237,6 @@ def _seed(told: Told, table: int, primary: str) -> Seed:
     )
 
 
-def _sources(told: Told) -> list[Source] | None:
-    """Return what tells of the row's columns, later ones last.
-
-    ``None`` if a list is unfamiliar, or there are more images than steps have.
-    """
-    found: list[Source] = []
-    familiar = True
-    for image in told.before or ():
-        familiar &= _put(found, image, sent=True)
-    if told.record is not None:
-        familiar &= _put(found, told.record, sent=True)
-    if told.plan.meaning.columns:
-        attributes = _as_attributes(told.inputs, told.plan.meaning.columns)
-        if attributes:
-            found.append((attributes, b"", True))
-    for image in told.after or ():
-        familiar &= _put(found, image, sent=False)
-    return found if familiar and len(found) <= _MOST_SOURCES else None
-
-
-def _put(sources: list[Source], record: SealedRecord, *, sent: bool) -> bool:
-    """Add a record that has attributes to the sources; tell whether its lists are familiar."""
-    attributes, labels = inside(bytes(record.Attributes)), inside(bytes(record.FormattedValues))
-    if attributes is None or labels is None:
-        return False
-    if attributes:
-        sources.append((attributes, labels, sent))
-    return bool(attributes) or not labels
-
-
 def _as_attributes(inputs: Mapping[str, Raw], columns: Mapping[str, str]) -> bytes:
     """Return parameters that are columns as a list of attributes."""
     pairs = [
@@ -237,4 +244,5 @@ def _as_attributes(inputs: Mapping[str, Raw], columns: Mapping[str, str]) -> byt
         for parameter, column in columns.items()
         if parameter in inputs
     ]
-    return inside(b"[%b]" % b",".join(pairs)) or b""
+    listed = b"[%b]" % b",".join(pairs)
+    return inside(listed, 0, len(listed)) or b""

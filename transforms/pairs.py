@@ -41,15 +41,20 @@ class Pairs:
     broken: Numbers
 
 
-def inside(sealed: bytes) -> bytes | None:
+def inside(sealed: bytes, start: int, end: int) -> bytes | None:
     """Return what is between the ends of a list of pairs; ``None`` if it has other ends.
 
-    >>> inside(b'[{"key":"a","value":1}]'), inside(b"[]"), inside(b"null")
+    Args:
+        sealed: JSON text.
+        start: Where the list begins in it.
+        end: Where it ends.
+
+    >>> inside(b'[{"key":"a","value":1}]', 0, 23), inside(b"[]", 0, 2), inside(b"null", 0, 4)
     (b'a","value":1', b'', None)
     """
-    if sealed.startswith(_START) and sealed.endswith(_END):
-        return sealed[len(_START) : -len(_END)]
-    return b"" if sealed == b"[]" else None
+    if sealed.startswith(_START, start, end) and sealed.endswith(_END, start, end):
+        return sealed[start + len(_START) : end - len(_END)]
+    return b"" if sealed[start:end] == b"[]" else None
 
 
 def read_pairs(lists: Sequence[bytes]) -> Pairs:
