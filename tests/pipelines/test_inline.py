@@ -124,14 +124,11 @@ def test_a_message_of_another_organization_is_left_for_later(
 ) -> None:
     rig.dataverse.rows["accounts", key(1)] = row(1)
     for _ in range(2):
-        assert [entry[0] for entry in kept(rig.hydrated(body(1), **{CLAIM.replace("/", "_"): url}))] == [
-            "Update"
-        ]
+        assert [entry[0] for entry in kept(rig.hydrated(body(1), organization=url))] == ["Update"]
     assert rig.dataverse.asked == []
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
-    assert (
-        kept(rig.hydrated(body(1), **{CLAIM.replace("/", "_"): f"{rig.dataverse.url}/"}))[0][0] == "Hydrate"
-    )
+    ours = f"{rig.dataverse.url}/XRMServices/2011/Organization.svc"
+    assert kept(rig.hydrated(body(1), organization=ours))[0][0] == "Hydrate"
 
 
 def test_a_table_the_metadata_does_not_know_is_left_for_later(rig: Rig) -> None:
