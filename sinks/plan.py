@@ -19,6 +19,7 @@ from ..tables.columns import SYSTEM, TIMESTAMP, history_name
 from ..tables.schema import TableSchema, evolve
 from .arrow_types import type_name
 from .base import Flush
+from .fitting import fitted
 from .records import ledger_rows, quarantine_rows
 
 MAX_COLUMNS: Final = 1_500
@@ -64,10 +65,11 @@ class _Fault:
     piece: _Piece
     column: int
     verdict: Verdict
+    failed: pa.BooleanArray | None = None
 
     def messages(self) -> Iterable[int]:
-        """Numbers of the messages that hold a value in the column."""
-        present = self.piece.records.column(self.column).is_valid()
+        """Numbers of the messages that hold a value in the column, or one that failed."""
+        present = self.piece.records.column(self.column).is_valid() if self.failed is None else self.failed
         return pc.unique(self.piece.messages.filter(present)).to_pylist()
 
 
@@ -127,15 +129,39 @@ def _settle_types(
     while True:
         schemas: dict[str, TableSchema] = {}
         faults: list[_Fault] = []
+        fit: list[_Piece] = []
         for name, group in _by_table(pieces).items():
-            schemas[name], found = _evolved(known.get(name, TableSchema(name)), group)
-            faults += found
+            current = known.get(name, TableSchema(name))
+            held, unfit = _fitted(current, group)
+            schemas[name], found = _evolved(current, held)
+            faults += unfit + found
+            fit += held
         if not faults:
-            return schemas, pieces, refused
+            return schemas, fit, refused
         for fault in faults:
             for message in fault.messages():
                 refused.setdefault(message, fault.verdict)
         pieces = list(_without(pieces, refused))
+
+
+def _fitted(current: TableSchema, group: Sequence[_Piece]) -> tuple[list[_Piece], list[_Fault]]:
+    """Give columns the type their table has, or the first piece gives it, where that is exact."""
+    held = dict(current.columns)
+    pieces: list[_Piece] = []
+    faults: list[_Fault] = []
+    for piece in group:
+        records = piece.records
+        for index in piece.filled():
+            field = records.schema.field(index)
+            type_held = held.setdefault(field.name, field.type)
+            found = fitted(records.column(index), type_held) if type_held != field.type else None
+            if found is None:
+                continue
+            if pc.any(found[1]).as_py():
+                faults.append(_Fault(piece, index, _conflict(current.table, field, type_held), found[1]))
+            records = records.set_column(index, pa.field(field.name, type_held), found[0])
+        pieces.append(_Piece(piece.table, records, piece.messages))
+    return pieces, faults
 
 
 def _evolved(current: TableSchema, group: Sequence[_Piece]) -> tuple[TableSchema, list[_Fault]]:
