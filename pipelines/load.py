@@ -143,10 +143,11 @@ def _keys_at(model: Any, place: Place) -> list[str]:
     if isinstance(model, type) and issubclass(model, BaseModel):
         if not place:
             return list(model.model_fields)
-        if place[0] in model.model_fields:
-            return _keys_at(model.model_fields[str(place[0])].annotation, place[1:])
         kind = model.model_fields.get("kind")
-        return _keys_at(model, place[1:]) if kind is not None and kind.default == place[0] else []
+        if kind is not None and kind.default == place[0]:
+            return _keys_at(model, place[1:])
+        found = model.model_fields.get(str(place[0]))
+        return _keys_at(found.annotation, place[1:]) if found else []
     steps = place[1:] if place and isinstance(place[0], int) else place
     return [key for part in get_args(model) for key in _keys_at(part, steps)]
 

@@ -36,7 +36,7 @@ def test_help_does_not_wait_for_beam() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "backfill", "check", "audit", "decode", "emulator", "simulate", "demo"]
+    "command", ["run", "backfill", "check", "audit", "hydrate", "decode", "emulator", "simulate", "demo"]
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     ended = CliRunner().invoke(app, [command, "--help"])

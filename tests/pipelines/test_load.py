@@ -81,6 +81,43 @@ def test_a_configuration_does_not_show_its_secrets(tmp_path: Path) -> None:
     assert "c2VjcmV0" not in config.model_dump_json()
 
 
+LOGIN = """\
+dataverse:
+  url: https://contoso.crm.dynamics.com
+  credential: {kind: client_secret, tenant_id: t, client_id: c, client_secret: SECRET}
+"""
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "${SECRET:-hunter2}", "x${SECRET}", "123"])
+def test_a_client_secret_comes_from_the_environment_only(tmp_path: Path, secret: str) -> None:
+    path = write(tmp_path, GOOD + LOGIN.replace("SECRET}", f"'{secret}'}}"))
+    faults = faults_of(path, CONNECTION=KEY, SECRET="word")
+    assert any("client_secret: a secret in the file; write ${NAME}" in fault for fault in faults)
+    assert "hunter2" not in "\n".join(faults)
+
+
+def test_a_client_secret_is_never_shown(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + LOGIN.replace("SECRET}", "'${SECRET}'}"))
+    config = load_config(path, environment={"CONNECTION": KEY, "SECRET": "hunter2"})
+    assert config.dataverse is not None
+    assert config.dataverse.credential.secret == "hunter2"
+    assert "hunter2" not in repr(config) + config.model_dump_json()
+
+
+def test_a_fault_in_the_login_is_told_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + LOGIN.replace("tenant_id", "tenantid").replace("SECRET}", "'${SECRET}'}"))
+    told = "\n".join(faults_of(path, CONNECTION=KEY, SECRET="hunter2"))
+    assert "dataverse.credential" in told
+    assert "did you mean 'tenant_id'" in told
+    assert "hunter2" not in told
+
+
+def test_inline_hydration_needs_metadata(tmp_path: Path) -> None:
+    text = GOOD + "dataverse: {url: 'https://contoso.crm.dynamics.com', hydrate: inline}\n"
+    (fault,) = faults_of(write(tmp_path, text), CONNECTION=KEY)
+    assert "inline needs metadata" in fault
+
+
 def test_a_setting_lies_over_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     settings = ["commit.seconds=7", "sinks.0.url=elsewhere", "source.entities=[a, b]"]
