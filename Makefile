@@ -5,7 +5,7 @@ OLDEST_SDK := 7.14.3
 SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/emulator/server
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
 
-.PHONY: help demo test lint unit sdk bench lock schema clean
+.PHONY: help demo test lint unit sdk bench lock schema docs clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ lock: $(VENV)/.ready-dev ## Write the lock files anew from pyproject.toml
 
 schema: $(VENV)/.ready-dev ## Write conf/bridge.schema.json from the configuration models
 	@$(VENV)/bin/cdsbridge check --schema > conf/bridge.schema.json
+
+docs: $(VENV)/.ready-dev ## Write docs/columns.md from the tables in the code
+	@$(VENV)/bin/cdsbridge schema columns > docs/columns.md
 
 clean: ## Remove everything that was set up or built
 	rm -rf $(VENV) .cache build demo-output *.egg-info

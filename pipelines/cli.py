@@ -180,6 +180,19 @@ def hydrate(
     _end(work, verbose)
 
 
+@schema_app.command("columns", epilog="Example: cdsbridge schema columns")
+def schema_columns() -> None:
+    """Print which columns become of what Dataverse sends, as Markdown."""
+
+    def work() -> int:
+        from ..transforms.described import columns_page  # noqa: PLC0415
+
+        typer.echo(columns_page(), nl=False)
+        return 0
+
+    _end(work, verbose=False)
+
+
 @schema_app.command("pull", epilog="Example: cdsbridge schema pull conf/azure.yaml --out metadata.json")
 def schema_pull(
     conf: Annotated[Path | None, typer.Argument(metavar="CONF", help="The bridge's YAML file.")] = None,

@@ -12,7 +12,7 @@ from ..model.errors import ConfigError
 from .description import VERSION, ColumnDescription, Description, TableDescription
 from .types import ColumnTypes, Intersect, Kind
 
-_ATTRIBUTE_TYPES: Final[Mapping[str, Kind]] = {
+ATTRIBUTE_TYPES: Final[Mapping[str, Kind]] = {
     "String": Kind.TEXT,
     "Memo": Kind.TEXT,
     "EntityName": Kind.TEXT,
@@ -152,7 +152,7 @@ def _own_columns(table: TableDescription) -> dict[str, ColumnDescription]:
 def _kinds(columns: Mapping[str, ColumnDescription]) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     for name, column in columns.items():
-        kind = _ATTRIBUTE_TYPES.get(column.form() or "")
+        kind = ATTRIBUTE_TYPES.get(column.form() or "")
         if kind is Kind.INSTANT and column.date_time_behavior == "DateOnly":
             kind = Kind.DATE
         if kind is not None:
