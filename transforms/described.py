@@ -88,6 +88,18 @@ _SAMPLES: Final[dict[Kind, _Sample]] = {
     ),
 }
 
+_ELSEWHERE: Final = """\
+An aliased value is taken for the value in it; its column is `alias.column`.
+
+What has no column of its own (an unknown type, an entity, a list of lookups) stands in
+`_extra` under the attribute's name, as JSON. So does a value that its column cannot hold
+exactly, such as a decimal of 28 decimals or half a surrogate pair: the column is null then,
+and its name is in `_changed`."""
+
+_SOURCES: Final = """\
+Per column the later source wins: pre image (of deletes only), target, post image.
+`_changed` names the columns that were sent, those set to null included."""
+
 
 def columns_page() -> str:
     """Return the page, in Markdown."""
@@ -123,11 +135,7 @@ def _columns(kind: Kind) -> str:
 
 
 def _elsewhere() -> Iterator[str]:
-    yield "An aliased value is taken for the value in it; its column is `alias.column`."
-    yield ""
-    yield "What has no column of its own (an unknown type, an entity, a list of lookups) stands in `_extra` under"
-    yield "the attribute's name, as JSON. So does a value that its column cannot hold exactly, such as a decimal of"
-    yield "28 decimals or half a surrogate pair: the column is null then, and its name is in `_changed`."
+    yield from _ELSEWHERE.splitlines()
     yield ""
 
 
@@ -151,8 +159,7 @@ def _messages() -> Iterator[str]:
         yield f"| {message} | {op}: one row for each pair, in the intersect table of the relationship |"
     yield f"| any other | one row of `{history_name(EVENT_TABLE)}`, with `parameters` and `outputs` as JSON |"
     yield ""
-    yield "Per column the later source wins: pre image (of deletes only), target, post image. `_changed` names the"
-    yield "columns that were sent, those set to null included."
+    yield from _SOURCES.splitlines()
     yield ""
 
 
