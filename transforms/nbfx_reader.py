@@ -12,7 +12,7 @@ from .nbfx_records import Records
 from .nbfx_text import READERS, WIDTHS, Short, Wrong
 from .rules import Limits
 
-_CHARS8: Final = 0x98
+_CHARS8_END: Final = 0x99
 _TEXTS: Final = [READERS.get(record & 0xFE) for record in range(256)]
 _ELEMENTS: Final = frozenset({0x40, 0x41, *range(0x5E, 0x78)})
 
@@ -82,18 +82,46 @@ class _Reader:
         """
         data, size, records = self._data, len(self._data), self._records
         opened, scopes = [element], [scope]
+        nesting, count, look_at = self._nesting, self._count, self._look_at
         while True:
             record = data[at]
-            if record >= 0x80:
+            if record in _ELEMENTS:
                 self.at = at
-                if record & 0xFE == _CHARS8:
+                end = at + 2 + data[at + 1]
+                name = scope.plain.get(data[at:end])
+                if name is not None and not 0x04 <= data[end] <= 0x3F:
+                    child, inner, at = Element(name), scope, end
+                else:
+                    child, inner, at = records.child(at, scope)
+                if element.children is None:
+                    element.children = [child]
+                else:
+                    element.children.append(child)
+                count += 1
+                if len(opened) >= nesting or count > look_at:
+                    self._count = count
+                    look_at = self._look(len(opened) + 1)
+                record = data[at]
+                if record == _CHARS8_END:
+                    self.at = at
                     end = at + 2 + data[at + 1]
                     if end > size:
                         raise Short
-                    text: str | bytes = str(data[at + 2 : end], "utf-8")
+                    child.text = str(data[at + 2 : end], "utf-8")
                     at = end
+                elif record >= 0x80 and record & 1:
+                    self.at = at
+                    child.text, at = (_TEXTS[record] or records.refuse(record, at))(data, at + 1)
+                elif record == 0x01:
+                    at += 1
                 else:
-                    text, at = (_TEXTS[record] or records.refuse(record, at))(data, at + 1)
+                    opened.append(child)
+                    scopes.append(inner)
+                    element, scope = child, inner
+                continue
+            self.at = at
+            if record >= 0x80:
+                text, at = (_TEXTS[record] or records.refuse(record, at))(data, at + 1)
                 if element.text is None:
                     element.text = text
                 else:
@@ -102,28 +130,10 @@ class _Reader:
                     continue
             elif record == 0x01:
                 at += 1
-            elif record in _ELEMENTS:
-                self.at = at
-                end = at + 2 + data[at + 1]
-                name = scope.plain.get(data[at:end])
-                if name is not None and not 0x04 <= data[end] <= 0x3F:
-                    child, at = Element(name), end
-                else:
-                    child, scope, at = records.child(at, scope)
-                if element.children is None:
-                    element.children = [child]
-                else:
-                    element.children.append(child)
-                opened.append(child)
-                scopes.append(scope)
-                element = child
-                self._count += 1
-                if len(opened) > self._nesting or self._count > self._look_at:
-                    self._look(len(opened))
-                continue
             else:
-                self.at = at
+                self._count = count
                 at = self._rare(record, at, element, scope, len(opened))
+                count, look_at = self._count, self._look_at
                 continue
             if element.pieces is not None:
                 element.close()
@@ -133,14 +143,15 @@ class _Reader:
                 return at
             element, scope = opened[-1], scopes[-1]
 
-    def _look(self, depth: int) -> None:
-        """Compare what was read with the limits."""
+    def _look(self, depth: int) -> int:
+        """Compare what was read with the limits; return the count at which to look again."""
         if depth > self._nesting:
             raise too_deep(self._limits)
         if self._count > self._limits.elements:
             raise too_many(self._limits)
         self._clock.check()
         self._look_at = min(self._count + CLOCK_EVERY, self._limits.elements)
+        return self._look_at
 
     def _rare(self, record: int, at: int, element: Element, scope: Scope, depth: int) -> int:
         """Read a comment or an array; return the place behind it."""

@@ -37,10 +37,11 @@ class Records:
         data = self._data
         head = data[at : at + _HEAD]
         alike = scope.blocks.get(head, ())
-        for block, local, opening in alike:
-            end = at + len(block)
-            if data.startswith(block, at) and not 0x04 <= data[end] <= 0x3F:
-                return Element(local, opening.type, opening.space, opening.nil), opening.scope, end
+        for block, local, (kind, space, nil, inner) in alike:
+            if data.startswith(block, at):
+                end = at + len(block)
+                if not 0x04 <= data[end] <= 0x3F:
+                    return Element(local, kind, space, nil), inner, end
         start = at
         prefix, local, at = self.named(at)
         if not 0x04 <= data[at] <= 0x3F:
