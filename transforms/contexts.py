@@ -170,6 +170,10 @@ class Spelling(Protocol):
         """
 
 
+def _no_list() -> str:
+    return "[]"
+
+
 Value: TypeAlias = (
     bool
     | str
@@ -208,8 +212,8 @@ class Context:
         created_ids: Ids in the output parameters of a Create or CreateMultiple.
         pre_images: Of a delete, those that count: alias and record, in order.
         post_images: Of a message about one row, the same.
-        parameters: All input parameters as sent, JSON text.
-        outputs: All output parameters as sent, JSON text.
+        parameters: All input parameters, when they are asked for.
+        outputs: All output parameters, likewise.
         bare: Parameters, images and parent are all empty, as the sender leaves
             them when the message would be too large.
     """
@@ -230,6 +234,6 @@ class Context:
     created_ids: tuple[str, ...] = ()
     pre_images: tuple[tuple[str, Record], ...] = ()
     post_images: tuple[tuple[str, Record], ...] = ()
-    parameters: str = "[]"
-    outputs: str = "[]"
+    parameters: Spelling = _no_list
+    outputs: Spelling = _no_list
     bare: bool = False

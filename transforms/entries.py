@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .grid import Grid, Layout, Numbers
-from .pairs import Pairs, read_pairs
+from .pairs import Pairs, Pieces, read_pairs
 from .pool import Pool
 from .rules import Limits
 from .slots import Slots
@@ -46,7 +46,7 @@ class Entries:
     rows: Numbers
     codes: Numbers
     sources: Numbers
-    values: pa.Array
+    values: Pieces
     layout: Layout
 
 
@@ -61,7 +61,7 @@ class Labels:
 
     rows: Numbers
     codes: Numbers
-    texts: pa.Array
+    texts: Pieces
 
 
 def read_entries(pool: Pool, grid_tables: Numbers, slots: Slots, limits: Limits) -> tuple[Entries, Grid]:
@@ -105,7 +105,7 @@ def read_labels(pool: Pool, grid_tables: Numbers, slots: Slots, entries: Entries
     list_sources = np.array(pool.label_sources, np.int64)
     list_rows = np.array(pool.rows, np.int64)[list_sources]
     unfit = set(list_rows[pairs.broken].tolist())
-    unfit.update(list_rows[pairs.lists[~_texts(pairs.values)]].tolist())
+    unfit.update(list_rows[pairs.lists[~_texts(pairs.values.array())]].tolist())
     odd = np.array(["\\" in name or '"' in name for name in pairs.names], np.bool_)
     unfit.update(list_rows[pairs.lists[odd[pairs.keys]]].tolist())
     keys = pa.array(pairs.lists * max(len(pairs.names), 1) + pairs.keys).dictionary_encode()
@@ -116,7 +116,7 @@ def read_labels(pool: Pool, grid_tables: Numbers, slots: Slots, entries: Entries
     rows, sources = list_rows[pairs.lists], list_sources[pairs.lists]
     codes = _known(pairs, grid_tables[rows], slots)
     chosen = np.flatnonzero(_won(entries, codes, rows, sources))
-    return Labels(rows[chosen], codes[chosen], pairs.values.take(pa.array(chosen)))
+    return Labels(rows[chosen], codes[chosen], pairs.values.among(chosen))
 
 
 def _codes(pairs: Pairs, tables: Numbers, slots: Slots) -> Numbers:
@@ -128,7 +128,7 @@ def _codes(pairs: Pairs, tables: Numbers, slots: Slots) -> Numbers:
         table, key = divmod(each, len(pairs.names))
         code = slots.column(table, pairs.names[key])
         if code is None:
-            sample = pairs.values[int(np.argmax(indices == index))].as_py()
+            sample = pairs.values.at(int(np.argmax(indices == index)))
             code = slots.learn(table, pairs.names[key], sample)
         numbers[index] = -1 if code is None else code
     return numbers[indices]

@@ -27,6 +27,7 @@ _GUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _INT32: Final = 2**31
 _MANY: Final = 10_000
 _MOST_SOURCES: Final = 8
+_NO_INPUTS: Final[dict[str, Raw]] = {}
 
 
 class Plan(Struct, frozen=True, gc=False):
@@ -130,22 +131,25 @@ class Gatherer:
         Raises:
             Unfamiliar: Something is not as Dataverse mostly writes it.
         """
-        pairs = context.InputParameters
-        inputs = {pair.key: pair.value for pair in pairs}
-        if len(inputs) != len(pairs):
-            raise Unfamiliar
+        pairs, meaning = context.InputParameters, plan.meaning
+        if len(pairs) == 1 and pairs[0].key == meaning.target:
+            sealed, inputs = pairs[0].value, _NO_INPUTS
+        else:
+            inputs = {pair.key: pair.value for pair in pairs}
+            if len(inputs) != len(pairs) or meaning.target not in inputs:
+                raise Unfamiliar
+            sealed = inputs[meaning.target]
         primary = context.PrimaryEntityId.lower()
-        sealed = inputs.get(plan.meaning.target)
-        row_id, target = self._target(b"" if sealed is None else bytes(sealed), primary)
-        if not _GUID(primary) or not _GUID(row_id) or row_id == NO_ID:
+        row_id, target = self._target(bytes(sealed), primary)
+        if not _GUID(primary) or row_id == NO_ID or not (row_id is primary or _GUID(row_id)):
             raise Unfamiliar
         sources: list[Source] = []
-        if context.PreEntityImages and plan.meaning.op == "delete":
+        if context.PreEntityImages and meaning.op == "delete":
             self._add_images(sources, context.PreEntityImages, plan.table, row_id, sent=True)
         if target is not None and target.attributes:
             sources.append((target.attributes, target.labels, True))
-        if plan.meaning.columns:
-            attributes = _as_attributes(inputs, plan.meaning.columns)
+        if inputs and meaning.columns:
+            attributes = _as_attributes(inputs, meaning.columns)
             if attributes:
                 sources.append((attributes, b"", True))
         if context.PostEntityImages:

@@ -16,6 +16,7 @@ from ..tables.names import label_name, target_name
 from .entries import Flags, read_entries, read_labels
 from .forms import LABELLED, Form
 from .grid import Layout, Numbers
+from .pairs import Pieces
 from .parsing import Parsed, misfits, parse
 from .pool import Pool
 from .rules import Limits
@@ -63,7 +64,8 @@ class Harvest:
         self._read()
 
     def _created_on(self) -> Numbers:
-        values = pa.array([bytes(seed.created_on) for seed in self._pool.seeds], pa.binary())
+        texts = pa.array([bytes(seed.created_on) for seed in self._pool.seeds], pa.binary())
+        values = Pieces(texts, self._every)
         parsed, fits = self._parsed(Form.INSTANT, values, self._every, self._every)
         occurred = np.zeros(len(values), np.int64)
         if len(fits):
@@ -85,7 +87,7 @@ class Harvest:
         forms = np.frombuffer(bytes(self._slots.forms), np.uint8)
         for entry in np.flatnonzero(forms[codes] <= Form.ODD).tolist():
             code = int(codes[entry])
-            form = self._slots.settle(code, values[entry].as_py())
+            form = self._slots.settle(code, values.at(entry))
             if form == Form.ODD or (form != Form.NOTHING and forms[code] == Form.ODD):
                 self.unfit.add(int(rows[entry]))
 
@@ -105,14 +107,14 @@ class Harvest:
         elif form in LABELLED and len(labels):
             self._put(layout, self._spread_labels(form, layout, found[0], labels), label_name)
 
-    def _parsed(self, form: Form, values: pa.Array, chosen: Numbers, rows: Numbers) -> tuple[Parsed, Numbers]:
+    def _parsed(self, form: Form, values: Pieces, chosen: Numbers, rows: Numbers) -> tuple[Parsed, Numbers]:
         """Parse some values; return the arrays, and the indexes of the values in them."""
-        sealed = values.take(pa.array(chosen))
+        sealed = values.take(chosen)
         try:
             return parse(form, sealed), chosen
         except Misfit:
             chosen = chosen[self._fitting(form, sealed, rows[chosen])]
-        return (parse(form, values.take(pa.array(chosen))) if len(chosen) else ()), chosen
+        return (parse(form, values.take(chosen)) if len(chosen) else ()), chosen
 
     def _fitting(self, form: Form, values: pa.Array, rows: Numbers) -> Numbers:
         """Return the indexes of values that are of a form; the rows of the others are unfit."""

@@ -23,6 +23,39 @@ _END: Final = b"}]"
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """Some pieces of text, left where they stand until they are taken.
+
+    Attributes:
+        everything: Binary; more than these pieces.
+        places: Where they stand in it.
+    """
+
+    everything: pa.Array
+    places: Numbers
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def at(self, index: int) -> bytes:
+        """Return one piece."""
+        found: bytes = self.everything[int(self.places[index])].as_py()
+        return found
+
+    def take(self, chosen: Numbers) -> pa.Array:
+        """Return some pieces as a binary array."""
+        return self.everything.take(pa.array(self.places[chosen]))
+
+    def among(self, chosen: Numbers) -> "Pieces":
+        """Return some of the pieces, left where they are."""
+        return Pieces(self.everything, self.places[chosen])
+
+    def array(self) -> pa.Array:
+        """Return all pieces as a binary array."""
+        return self.everything.take(pa.array(self.places))
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """Keys and values of many lists, list after list.
 
@@ -30,14 +63,14 @@ class Pairs:
         lists: Index of its list, for each pair.
         keys: Index into ``names``, for each pair.
         names: The different keys, as written between their quotes.
-        values: JSON text of the values, binary.
+        values: JSON text of the values.
         broken: Indexes of lists that hold something else than pairs.
     """
 
     lists: Numbers
     keys: Numbers
     names: tuple[str, ...]
-    values: pa.Array
+    values: Pieces
     broken: Numbers
 
 
@@ -61,7 +94,7 @@ def read_pairs(lists: Sequence[bytes]) -> Pairs:
     """Return the pairs of lists, each given as :func:`inside` returned it, none empty."""
     if not lists:
         nothing = np.empty(0, np.int64)
-        return Pairs(nothing, nothing, (), pa.array([], pa.binary()), nothing)
+        return Pairs(nothing, nothing, (), Pieces(pa.array([], pa.binary()), nothing), nothing)
     pieces = pc.split_pattern(one_binary(_BETWEEN.join(lists)), _BETWEEN).flatten()
     owners = _owners(lists, pieces)
     halves = pc.split_pattern(pieces, _MIDDLE, max_splits=1)
@@ -75,7 +108,7 @@ def read_pairs(lists: Sequence[bytes]) -> Pairs:
         ends = np.arange(0, len(flat), 2)
     keys = flat.take(pa.array(ends)).dictionary_encode()
     names = tuple(name.decode() for name in keys.dictionary.to_pylist())
-    return Pairs(owners, keys.indices.to_numpy(), names, flat.take(pa.array(ends + 1)), broken)
+    return Pairs(owners, keys.indices.to_numpy(), names, Pieces(flat, ends + 1), broken)
 
 
 def one_binary(data: bytes) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..tables.types import ARROW, SCALE, Kind
+from .contexts import NO_ID
 from .forms import Form
 from .numbers import is_date
 from .sealed import MONEY, OPTION, REFERENCE
@@ -28,6 +29,10 @@ _TEXTS: Final = msgspec.json.Decoder(list[str | None])
 _CHOICE: Final = re.escape(OPTION) + rb"(?:0|-?[1-9][0-9]*)\}"
 _CHOICES: Final = re.compile(rb"\[%b(?:,%b)*\]" % (_CHOICE, _CHOICE)).fullmatch
 _BOOLEANS: Final = msgspec.json.Decoder(list[bool | None])
+_ID_BEGINS: Final = len(REFERENCE) + len(b'"')
+_ID_ENDS: Final = _ID_BEGINS + len(NO_ID)
+_ID: Final = r"^[0-9a-fA-F-]{36}$"
+_LONGEST: Final = 2**31 - 1
 _INT64: Final = 2**63
 
 
@@ -135,6 +140,20 @@ def _lists(values: pa.Array) -> Parsed:
 
 
 def _lookups(values: pa.Array) -> Parsed:
+    """Return ids, tables and names; what follows the id is mostly the same, and read once."""
+    held = pc.if_else(pc.equal(values, b"null"), None, values)
+    ids = pc.binary_slice(held, _ID_BEGINS, _ID_ENDS)
+    known = pc.and_(pc.starts_with(held, REFERENCE + b'"'), pc.match_substring_regex(ids, _ID))
+    if not pc.all(known).as_py():
+        return _lookups_one_by_one(values)
+    rests = pc.binary_slice(held, _ID_ENDS, _LONGEST)
+    coded = rests.dictionary_encode()
+    start = REFERENCE + b'"' + NO_ID.encode()
+    _, tables, names = _lookups_one_by_one(pc.binary_join_element_wise(start, coded.dictionary, b""))
+    return ids.cast(pa.string()), tables.take(coded.indices), names.take(coded.indices)
+
+
+def _lookups_one_by_one(values: pa.Array) -> Parsed:
     found = [None if each == b"null" else _lookup(each) for each in values.to_pylist()]
     names = _TEXTS.decode(b"[%b]" % b",".join([each.Name for each in found if each]))
     called = iter(names)

@@ -1,6 +1,7 @@
 """The tree of a body to a context, whatever order or unknown members it has."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from ..model.errors import MessageRejected
@@ -79,8 +80,8 @@ class _ContextReader:
             if meaning and single and meaning.op == "delete"
             else (),
             post_images=self._images("PostEntityImages") if single else (),
-            parameters="[]" if meaning else self._exact("InputParameters"),
-            outputs="[]" if meaning else self._exact("OutputParameters"),
+            parameters=partial(self._exact, "InputParameters"),
+            outputs=partial(self._exact, "OutputParameters"),
             bare=not any(self._members.get(name) for name in _EMPTIED),
         )
 

@@ -137,8 +137,8 @@ def _parties(change: Change, column: str, records: Records) -> Iterator[tuple[in
 
 def _event(context: Context, cut: bool) -> Iterator[_Draft]:
     texts = {
-        "parameters": context.parameters,
-        "outputs": context.outputs,
+        "parameters": context.parameters(),
+        "outputs": context.outputs(),
         "primaryentity": "" if context.table == "none" else context.table,
     }
     cells = tuple(Cell(name, Kind.TEXT, text) for name, text in texts.items() if text)

@@ -21,6 +21,9 @@ from .contexts import (
     Value,
 )
 
+_PLAIN: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_ESCAPED: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def as_json(value: Value) -> str:
     """Return a value as JSON text; typed values without their type, dates in ISO 8601.
@@ -89,8 +92,8 @@ def dump(tree: Any) -> str:
     >>> dump({"a": ["é", None]})
     '{"a":["é",null]}'
     """
-    text = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
-    return text if is_sound(text) else json.dumps(tree, separators=(",", ":"))
+    text = _PLAIN(tree)
+    return text if is_sound(text) else _ESCAPED(tree)
 
 
 def is_sound(text: str) -> bool:

@@ -2,11 +2,17 @@
 
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..tables.columns import TIMESTAMP
+from .grid import Numbers
 from .stripping import Misfit, inside, joined
+
+Bytes = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
 
 _MIN_MS: Final = -62_135_596_800_000
 _MAX_MS: Final = 253_402_300_799_999
@@ -14,6 +20,16 @@ _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 _BEGINNING: Final = b'"\\/Date('
 _END: Final = b')\\/"'
+_FIRST: Final = np.frombuffer(_BEGINNING, np.uint8)
+_LAST: Final = np.frombuffer(_END, np.uint8)
+_POWERS: Final = 10 ** np.arange(13, -1, -1, dtype=np.int64)
+_NULL: Final = np.frombuffer(b"null", np.uint8)
+_AROUND: Final = len(_BEGINNING + _END)
+_SHIFTED: Final = {
+    **{_AROUND + digits: False for digits in range(9, 15)},
+    **{_AROUND + digits + len("+0000"): True for digits in range(10, 15)},
+}
+"""Length of a date, sign included, to whether an offset is in it; where it might be either, the shorter."""
 
 
 def instants(values: pa.Array) -> tuple[pa.Array]:
@@ -46,6 +62,17 @@ def milliseconds(values: pa.Array) -> pa.Array:
         Misfit: Some value is no date of the years 1 to 9999.
         pa.ArrowException: Likewise.
     """
+    result, rest = _of_usual_length(values)
+    if not len(rest):
+        return result
+    others = _of_any_length(values.take(pa.array(rest)))
+    place = np.arange(len(values))
+    place[rest] = len(values) + np.arange(len(rest))
+    return pa.concat_arrays([result, others]).take(pa.array(place))
+
+
+def _of_any_length(values: pa.Array) -> pa.Array:
+    """Return dates as milliseconds, with the means Arrow has for texts."""
     texts = inside(values, _BEGINNING, _END)
     tail = pc.utf8_slice_codeunits(texts, -5)
     west, east = pc.starts_with(tail, "-"), pc.starts_with(tail, "+")
@@ -60,6 +87,51 @@ def milliseconds(values: pa.Array) -> pa.Array:
     if least is not None and not (least >= _MIN_MS and most <= _MAX_MS):
         raise Misfit
     return result
+
+
+def _of_usual_length(values: pa.Array) -> tuple[pa.Array, Numbers]:
+    """Read dates of 9 to 14 digits, with or without an offset, as columns of digits.
+
+    These are nearly all of the years 1 to 5138.
+
+    Returns:
+        Milliseconds, null for ``null``; and the indexes of the values that are
+        written otherwise, whose milliseconds mean nothing.
+    """
+    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
+    data = np.frombuffer(values.buffers()[2] or b"", np.uint8)
+    lengths = np.diff(offsets)
+    result = np.zeros(len(values), np.int64)
+    read, null = np.zeros(len(values), np.bool_), np.zeros(len(values), np.bool_)
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        texts = data[offsets[rows][:, None] + np.arange(length)]
+        if length == len(_NULL):
+            null[rows] = (texts == _NULL).all(axis=1)
+        elif length in _SHIFTED:
+            found, fits = _read_digits(texts, _SHIFTED[length])
+            result[rows], read[rows] = found, fits
+    return pa.array(result, mask=null), np.flatnonzero(~(read | null))
+
+
+def _read_digits(texts: Bytes, shifted: bool) -> tuple[Numbers, Flags]:
+    """Return the milliseconds of dates of one length, and which of them are dates."""
+    width = texts.shape[1]
+    tail = width - len(_END)
+    fits = (texts[:, : len(_BEGINNING)] == _FIRST).all(axis=1) & (texts[:, tail:] == _LAST).all(axis=1)
+    digits = texts[:, len(_BEGINNING) : tail] - np.uint8(ord("0"))
+    number = digits[:, :-5] if shifted else digits
+    negative = texts[:, len(_BEGINNING)] == ord("-")
+    number[negative, 0] = 0
+    fits &= (number <= 9).all(axis=1)
+    result = number @ _POWERS[-number.shape[1] :]
+    result[negative] *= -1
+    if shifted:
+        clock, sign = digits[:, -4:], texts[:, tail - 5]
+        fits &= (clock <= 9).all(axis=1) & ((sign == ord("+")) | (sign == ord("-")))
+        minutes = 60 * (clock[:, :2] @ _POWERS[-2:]) + clock[:, 2:] @ _POWERS[-2:]
+        result += np.where(sign == ord("+"), 60_000, -60_000) * minutes
+    return result, fits
 
 
 def _apart(
