@@ -16,6 +16,7 @@ from .contexts import (
     Number,
     Option,
     Options,
+    PlainText,
     Records,
     Reference,
     References,
@@ -142,7 +143,7 @@ def _text(name: str, said: Said, kind: Kind | None) -> Iterator[Cell]:
         yield from _moment(name, kind, numbers.instant(text if "T" in text else f"{text}T00:00:00"))
     elif kind is Kind.DATE:
         yield Cell(name, Kind.DATE, numbers.day(text))
-    elif kind is Kind.INSTANT or (kind is None and numbers.is_date(text)):
+    elif kind is Kind.INSTANT or (kind is None and type(text) is str and numbers.is_date(text)):
         yield Cell(name, Kind.INSTANT, numbers.milliseconds(text) * 1000)
     else:
         _must_be(kind, "a text", Kind.TEXT)
@@ -224,6 +225,7 @@ def _label(name: str, label: str | None) -> Iterator[Cell]:
 
 _PLACERS: Final[Mapping[type, Callable[[str, Said, Kind | None], Iterator[Cell]]]] = {
     str: _text,
+    PlainText: _text,
     Instant: _instant,
     Binary: _binary,
     bool: _boolean,

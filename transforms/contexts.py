@@ -28,6 +28,12 @@ class Number:
     kind: Kind | None = None
 
 
+class PlainText(str):
+    """A text that reads as a date of .NET in JSON, from an encoding that says it is none."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Instant:
     """A point in time, or a wall clock that Dataverse means as UTC.

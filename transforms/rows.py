@@ -143,7 +143,7 @@ def _event(context: Context, cut: bool) -> Iterator[_Draft]:
     }
     cells = tuple(Cell(name, Kind.TEXT, text) for name, text in texts.items() if text)
     key = None if context.id in {"", NO_ID} else context.id
-    truncated = cut or context.bare
+    truncated = cut or (context.bare and context.message in PAIRING)
     yield _Draft(EVENT_TABLE, key, "event", created_on(context), cells, truncated=truncated)
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from ..tables.types import Kind
-from .contexts import Instant, Number
+from .contexts import Instant, Number, PlainText
 from .dotnet import single_text
 from .numbers import instant, shortened
 
@@ -105,13 +105,22 @@ def binary(text: str) -> bytes:
         raise ValueError("the text is not base64") from None
 
 
+def plain(text: str) -> str:
+    """Return a text, which is no date whatever it reads as.
+
+    >>> plain("/Date(1)/"), type(plain("/Date(1)/")).__name__, type(plain("a")).__name__
+    ('/Date(1)/', 'PlainText', 'str')
+    """
+    return PlainText(text) if text.startswith("/Date(") else text
+
+
 def stripped(text: str) -> str:
     """Return a text without blanks around it."""
     return text.strip()
 
 
 SCALARS: Final[Mapping[str, Callable[[str], Scalar]]] = {
-    "string": str,
+    "string": plain,
     "anyURI": str,
     "QName": str,
     "guid": stripped,

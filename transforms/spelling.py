@@ -13,6 +13,7 @@ from .contexts import (
     Number,
     Option,
     Options,
+    PlainText,
     Records,
     Reference,
     References,
@@ -60,6 +61,7 @@ def date_json(text: str) -> str | None:
 
 _SPELLINGS: Final[Mapping[type, Callable[[Any], str]]] = {
     str: lambda value: date_json(value) or dump(value),
+    PlainText: lambda value: dump(str(value)),
     Number: number_json,
     Instant: lambda value: dump(numbers.iso(value.ticks)),
     Money: lambda value: value.text,

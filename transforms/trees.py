@@ -86,7 +86,8 @@ def parse(document: Text, limits: Limits) -> Tree:
 def compact(tree: Tree, depth: int) -> str:
     r"""Return a tree as JSON text: no blanks, digits as they came, order as it came, dates in ISO 8601.
 
-    A text that reads as a date of .NET is taken for one, as it is in a column.
+    A text that reads as a date of .NET is taken for one, as it is in a column,
+    unless its encoding says that it is none.
 
     Args:
         tree: What to write.
@@ -101,7 +102,7 @@ def compact(tree: Tree, depth: int) -> str:
     '["1970-01-01T00:00:00Z",[1]]'
     """
     if isinstance(tree, (str, bool)) or tree is None:
-        return (date_json(tree) or dump(tree)) if isinstance(tree, str) else dump(tree)
+        return (date_json(tree) if type(tree) is str else None) or dump(tree)
     if isinstance(tree, Number):
         return number_json(tree)
     if isinstance(tree, Instant):

@@ -19,6 +19,7 @@ def parts(tree: Any) -> Iterator[Mapping[str, Any]]:
 
 MEMBERS = {
     "input_parameters": "InputParameters",
+    "output_parameters": "OutputParameters",
     "pre_images": "PreEntityImages",
     "post_images": "PostEntityImages",
     "attributes": "Attributes",
@@ -95,3 +96,27 @@ def _marked(tree: Any) -> Any:
     if tree.keys() == {"number"}:
         return MARK + tree["number"]
     return {name: _marked(each) for name, each in tree.items()}
+
+
+def as_iso(ticks: int) -> str:
+    """Return units of 100 ns since 1970 as ISO 8601, as short as it is exact."""
+    seconds, rest = divmod(ticks, 10_000_000)
+    moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)
+    return f"{moment.isoformat()}{f'.{rest:07d}'.rstrip('0') if rest else ''}Z"
+
+
+def dated(tree: Any) -> Any:
+    """Return a tree in which texts that nothing tells from dates are in ISO 8601."""
+    if isinstance(tree, list):
+        return [dated(each) for each in tree]
+    if isinstance(tree, dict):
+        return {name: dated(each) for name, each in tree.items()}
+    if isinstance(tree, str) and DATE.fullmatch(tree):
+        try:
+            return as_iso((written_date(tree) - datetime(1970, 1, 1, tzinfo=UTC)) // RESOLUTION * 10)
+        except OverflowError:
+            return tree
+    return tree
+
+
+RESOLUTION = timedelta(microseconds=1)

@@ -1,19 +1,19 @@
-"""A plain reading of the rules: an oracle, and the body beside it, to the rows they must become.
+"""A plain reading of the rules: an oracle, and what an encoding tells of it, to the rows it must become.
 
-Nothing of the flattener is used here.  The meaning comes from the oracle; from
-the body comes only what is kept verbatim, and the digits of doubles, which the
-oracle may spell otherwise.
+Nothing of the flattener is used here.  The meaning comes from the oracle; what
+of it an encoding tells, and how it spells numbers, from :mod:`.telling`.
 """
 
-import json
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from .notation import DATE, at, ticks_of, utc, written_date
+from .notation import as_iso, written_date
+from .telling import Telling, is_held
 
 Node = Mapping[str, Any]
 Cell = tuple[str, str, object]
@@ -23,6 +23,7 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 ROWS = {
     "Create": "create",
     "Update": "update",
+    "Upsert": "update",
     "Delete": "delete",
     "Assign": "update",
     "SetState": "update",
@@ -30,10 +31,16 @@ ROWS = {
     "Merge": "update",
     "CreateMultiple": "create",
     "UpdateMultiple": "update",
+    "UpsertMultiple": "update",
+    "DeleteMultiple": "delete",
     "OnExternalCreated": "create",
     "OnExternalUpdated": "update",
+    "OnExternalDeleted": "delete",
 }
-"""Messages of the set that change rows, and how; all others are events."""
+"""Messages that change rows, and how; all others are events."""
+
+PAIRS = {"Associate": "create", "Disassociate": "delete"}
+"""Messages that make or end pairs, where they name them; else they are events."""
 
 ARROW = {
     "text": "string",
@@ -73,10 +80,10 @@ ROLES = {
     "requiredattendees": 5,
     "optionalattendees": 6,
     "organizer": 7,
+    "regardingobjectid": 8,
+    "resources": 10,
     "customers": 11,
 }
-OFFSET_IN_1970 = {"UTC": 0, "America/Los_Angeles": -480, "Asia/Kolkata": 330, "Australia/Lord_Howe": 600}
-"""Minutes; they matter for the direction of rounding next to 1970 only."""
 
 
 @dataclass
@@ -93,12 +100,11 @@ class Expected:
 
 
 class Unheld(NamedTuple):
-    """A value that its column cannot hold exactly."""
+    """A value that its column cannot hold exactly: where, and the column's kind."""
 
     column: str
-    key: str
+    kind: str
     value: Node
-    written: bytes
 
 
 class Said(NamedTuple):
@@ -113,22 +119,27 @@ class Reference:
     """Reads one case.
 
     Args:
-        case: Its entry in the manifest.
         oracle: Its oracle.
-        body: Its JSON, as :func:`exact` reads it.
+        telling: What the encoding tells of it.
         schema: Table to column to description; empty where nothing is known.
 
     Attributes:
-        unheld: Values met that no column can hold; their cells are left out.
+        unheld: Values met that their columns cannot hold.
     """
 
-    def __init__(self, case: Node, oracle: Node, body: Node, schema: Mapping[str, Any]) -> None:
-        self.case = case
+    def __init__(self, oracle: Node, telling: Telling, schema: Mapping[str, Any]) -> None:
         self.oracle = oracle
-        self.body = body
         self.schema = schema
-        self.slips = {slip["path"]: slip["rule_gives"] for slip in case["json_date_exceptions"]}
         self.unheld: list[Unheld] = []
+        self._telling = telling
+
+    def expected(self) -> list[Expected]:
+        """Return the rows of the message, of whatever kind it is."""
+        message = self.oracle["message"]
+        if message in ROWS:
+            return self.rows()
+        pairs = self.pairs() if message in PAIRS else []
+        return pairs or [self.event()]
 
     def rows(self) -> list[Expected]:
         """Return the rows: those of the targets in their order, then those of their parties."""
@@ -148,7 +159,49 @@ class Reference:
                 else:
                     self._place(row, name, each)
             made.append(row)
-        return made + parties
+        return made + self._merged(made) + parties
+
+    def _merged(self, made: list[Expected]) -> list[Expected]:
+        """Return the row that was merged into another: it stays, and points there."""
+        inputs = self.oracle["input_parameters"]
+        loser = inputs["SubordinateId"]["value"] if "SubordinateId" in inputs else NO_ID
+        if self.oracle["message"] != "Merge" or loser in {NO_ID, made[0].id}:
+            return []
+        (winner,) = made
+        occurred = self._occurred_at({}, "update")
+        row = Expected(winner.table, loser, "update", ["masterid", "merged"], occurred)
+        row.cells["merged", ARROW["boolean"]] = True
+        row.cells["masterid", ARROW["text"]] = winner.id
+        row.cells["masterid_entitytype", ARROW["text"]] = winner.table
+        return [row]
+
+    def pairs(self) -> list[Expected]:
+        """Return the pairs of an Associate or Disassociate; none where it does not name them."""
+        inputs = self.oracle["input_parameters"]
+        if any(name not in inputs for name in ("Target", "Relationship", "RelatedEntities")):
+            return []
+        near, far = inputs["Target"], inputs["RelatedEntities"]["items"]
+        role = inputs["Relationship"]["primary_entity_role"]
+        if any(each["id"] == NO_ID for each in (near, *far)):
+            return []
+        table = inputs["Relationship"]["schema_name"].lower()
+        occurred = self._occurred_at({}, "event")
+        made: dict[tuple[str, str], Expected] = {}
+        for other in far:
+            ends = [(each["logical_name"].lower(), each["id"]) for each in (near, other)]
+            if ends[0][0] != ends[1][0]:
+                ends.sort()
+            elif role == "Referenced":
+                ends.reverse()
+            (one, first), (two, second) = ends
+            columns = (f"{one}id", f"{two}id") if one != two else (f"{one}idone", f"{one}idtwo")
+            told = f"{table}\n{columns[0]} {first}\n{columns[1]} {second}".encode()
+            row_id = str(UUID(bytes=blake2b(told, digest_size=16).digest()))
+            row = Expected(table, row_id, PAIRS[self.oracle["message"]], sorted(columns), occurred)
+            row.cells[columns[0], ARROW["text"]] = first
+            row.cells[columns[1], ARROW["text"]] = second
+            made.setdefault((other["logical_name"], other["id"]), row)
+        return list(made.values())
 
     def event(self) -> Expected:
         """Return the row of a message that changes no row."""
@@ -157,7 +210,12 @@ class Reference:
         row = Expected("event", row_id, "event", [], self._occurred_at({}, "event"))
         if oracle["primary_entity"] != "none":
             row.cells["primaryentity", ARROW["text"]] = oracle["primary_entity"]
+        row.cells["parameters", ARROW["text"]] = self._all("input_parameters")
+        row.cells["outputs", ARROW["text"]] = self._all("output_parameters")
         return row
+
+    def _all(self, member: str) -> Any:
+        return self._telling.pairs(member, self.oracle[member])
 
     def _is_single(self) -> bool:
         return "Targets" not in self.oracle["input_parameters"]
@@ -196,10 +254,13 @@ class Reference:
         for ordinal, party in enumerate(said.value[member]):
             row_id = None if party["id"] == NO_ID else party["id"]
             found = dict(attributes(f"{said.path}/{member}/{ordinal}", party))
-            one = Expected("activityparty", row_id, row.op, sorted(found), row.occurred_at)
+            role = ROLES.get(name)
+            own = {"ordinal", "activityid"} | ({"participationtypemask"} if role else set())
+            one = Expected("activityparty", row_id, row.op, sorted({*found, *own}), row.occurred_at)
             one.cells["activityid", ARROW["text"]] = row.id
             one.cells["activityid_entitytype", ARROW["text"]] = row.table
-            one.cells["participationtypemask", ARROW["integer"]] = ROLES[name]
+            if role:
+                one.cells["participationtypemask", ARROW["integer"]] = role
             one.cells["ordinal", ARROW["integer"]] = ordinal
             for key, each in found.items():
                 self._place(one, key, each)
@@ -214,25 +275,25 @@ class Reference:
         if kind == "EntityReference":
             cells = list(self._lookup(row, name, path, value, label))
         elif kind in {"EntityCollection", "Array"}:
-            row.extra[name] = self._verbatim(path)
+            row.extra[name] = self._telling.tree(path, value)
             cells = []
         else:
-            cells = list(self._cells(row.table, name, path, value))
-            shown = kind in {
-                "Boolean",
-                "BooleanManagedProperty",
-                "OptionSetValue",
-                "OptionSetValueCollection",
-            }
-            if cells and shown and label is not None:
+            held = list(self._cells(row.table, name, path, value))
+            cells = [each for each in held if not isinstance(each, Unheld)]
+            if cells and label is not None and kind in LABELLED:
                 cells.append((f"{name}name", ARROW["text"], label))
-        for column, arrow, held in cells:
+            for each in held:
+                if isinstance(each, Unheld):
+                    self.unheld.append(each)
+                    row.extra[name] = self._spelled(path, value)
+                    row.extra.update({} if label is None else {f"{name}@name": label})
+        for column, arrow, content in cells:
             assert column not in {taken for taken, _ in row.cells} - SAID_TWICE, (row.table, column)
-            row.cells[column, arrow] = held
+            row.cells[column, arrow] = content
 
     def _lookup(self, row: Expected, name: str, path: str, value: Node, label: str | None) -> Iterator[Cell]:
         if value["id"] == NO_ID and value["key_attributes"]:
-            row.extra[name] = self._verbatim(f"{path}/key_attributes")
+            row.extra[name] = self._telling.pairs(f"{path}/key_attributes", value["key_attributes"])
         else:
             yield name, ARROW["text"], value["id"]
         yield f"{name}_entitytype", ARROW["text"], value["logical_name"]
@@ -240,11 +301,17 @@ class Reference:
         if shown is not None:
             yield f"{name}name", ARROW["text"], shown
 
-    def _cells(self, table: str, name: str, path: str, value: Node) -> Iterator[Cell]:
+    def _spelled(self, path: str, value: Node) -> Any:
+        """Return what stands in ``_extra`` for a number or date."""
+        if value["type"] == "DateTime":
+            return as_iso(self._telling.ticks(path, value))
+        return {"number": self._telling.digits(path, value)}
+
+    def _cells(self, table: str, name: str, path: str, value: Node) -> Iterator[Cell | Unheld]:
         kind: str = value["type"]
         held: Any = value["value"]
         if kind in {"Int32", "Int64", "Decimal", "Double", "Money"}:
-            yield from self._number(table, name, path, value)
+            yield self._number(table, name, path, value)
         elif kind in {"Boolean", "BooleanManagedProperty"}:
             yield name, ARROW["boolean"], held
         elif kind == "OptionSetValue":
@@ -253,74 +320,51 @@ class Reference:
             if held:
                 yield name, ARROW["text"], ";".join(str(code) for code in held)
         elif kind == "DateTime":
-            yield from self._date(table, name, path, value)
-        elif kind == "String" and not self._known(table, name) and DATE.fullmatch(held):
+            yield self._date(table, name, path, value)
+        elif kind == "String" and not self._known(table, name) and self._telling.is_date(held):
             yield name, ARROW["instant"], written_date(held)
         elif kind in {"String", "Guid"}:
             yield name, ARROW["text"], held
         else:
             assert kind in {"Null", "ByteArray"}, kind
 
-    def _number(self, table: str, name: str, path: str, value: Node) -> Iterator[Cell]:
+    def _number(self, table: str, name: str, path: str, value: Node) -> Cell | Unheld:
         kind = self._kind_of_number(table, name, value)
-        text = value["value"]
-        if value["type"] == "Double":
-            bits = struct.unpack(">d", bytes.fromhex(value["bits"]))[0]
-            text = self._verbatim(path)["number"]
-            assert repr(float(text)) == repr(bits), f"{self.case['case']}: the oracle is not of this body"
-            if kind == "double":
-                yield name, ARROW[kind], bits
-                return
-        if kind == "integer":
-            yield name, ARROW[kind], int(text)
-            return
-        amount, scale = Decimal(text), {"money": 4, "decimal": 10}[kind]
-        digits, exponent = amount.normalize().as_tuple()[1:]
-        assert isinstance(exponent, int)
-        if -exponent > scale or len(digits) + exponent > 38 - scale:
-            self._cannot_hold(table, name, value, self._verbatim(path)["number"])
-        else:
-            yield name, ARROW[kind], amount
-
-    def _cannot_hold(self, table: str, name: str, value: Node, written: str) -> None:
-        token = f'"key":"{name}","value":{written}'.encode()
-        self.unheld.append(Unheld(f"{table}.{name}", name, value, token))
+        text = self._telling.digits(path, value)
+        if kind == "double":
+            return name, ARROW[kind], self._telling.bits(value) if "bits" in value else float(text)
+        if kind == "integer" and text.lstrip("-").isdigit() and -(2**63) <= int(text) < 2**63:
+            return name, ARROW[kind], int(text)
+        if kind != "integer" and is_held(text, {"money": 4, "decimal": 10}[kind]):
+            return name, ARROW[kind], Decimal(text)
+        return Unheld(f"{table}.{name}", kind, value)
 
     def _kind_of_number(self, table: str, name: str, value: Node) -> str:
         if value["type"] == "Money":
             return "money"
-        known = self._known(table, name)
-        return BY_METADATA.get(str(known)) or SYSTEM_NUMBERS.get(name) or "decimal"
+        known = BY_METADATA.get(str(self._known(table, name))) or SYSTEM_NUMBERS.get(name)
+        return known or self._telling.kind(value)
 
     def _known(self, table: str, name: str) -> object:
         described = self.schema.get(table, {}).get(name, {})
         return described.get("attribute_type") or described.get("type")
 
-    def _date(self, table: str, name: str, path: str, value: Node) -> Iterator[Cell]:
+    def _date(self, table: str, name: str, path: str, value: Node) -> Cell | Unheld:
         moment = self._instant(path, value)
         if self.schema.get(table, {}).get(name, {}).get("date_time_behavior") != "DateOnly":
-            yield name, ARROW["instant"], moment
-            return
-        if moment.hour in {0, 23} or (moment.hour, moment.minute) == (1, 0):
+            return name, ARROW["instant"], moment
+        near = (moment.hour, moment.minute) >= (23, 0) or (moment.hour, moment.minute) <= (1, 0)
+        if moment.time() == time() or (near and not self._telling.keeps_days):
             nearest = moment + timedelta(hours=1)
-            yield name, ARROW["date"], date(nearest.year, nearest.month, nearest.day)
-        else:
-            self._cannot_hold(table, name, value, json.dumps(self._verbatim(path)).replace("/", "\\/"))
+            return name, ARROW["date"], date(nearest.year, nearest.month, nearest.day)
+        return Unheld(f"{table}.{name}", "date", value)
 
     def _instant(self, path: str, value: Node) -> datetime:
-        """Return what ``ms + offset`` gives: the wall clock, its Unix time cut toward zero."""
-        if path in self.slips:
-            return utc(ticks_of(self.slips[path]) // 10_000)
-        kept = OFFSET_IN_1970[self.case["writer_time_zone"]] * 60_000 if value["kind"] != "Utc" else 0
-        ticks = ticks_of(value["value"]) - kept * 10_000
-        written = ticks // 10_000 if ticks >= 0 else -(-ticks // 10_000)
-        return utc(written + kept)
-
-    def _verbatim(self, path: str) -> Any:
-        """Return a part of the body by its path in the oracle."""
-        return at(self.body, path.split("/"))
+        return EPOCH + timedelta(microseconds=self._telling.ticks(path, value) // 10)
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LABELLED = frozenset({"Boolean", "BooleanManagedProperty", "OptionSetValue", "OptionSetValueCollection"})
 SAID_TWICE = frozenset({"activityid", "activityid_entitytype", "participationtypemask"})
 """Columns a party list gives to its parties, and a party may state itself."""
 

@@ -13,7 +13,7 @@ from cdsbridge.tables.types import ColumnTypes
 from cdsbridge.transforms.flattener import Flattener
 
 from .conforming import BY_FORM, BY_METADATA, cases, flattened, known
-from .meanings import meanings, meanings_alone
+from .meanings import Meaning, meanings, meanings_alone
 from .notation import as_sent, exact, rewritten
 from .reference import ROWS
 
@@ -189,7 +189,7 @@ def test_messages_written_otherwise_give_the_same_rows_in_a_batch(way: str) -> N
     assert_same(way, BY_METADATA, lambda sent, types: meanings(flattened(sent, types)))
 
 
-def assert_same(way: str, mode: str, read: Callable[[Sequence[bytes], ColumnTypes], list[object]]) -> None:
+def assert_same(way: str, mode: str, read: Callable[[Sequence[bytes], ColumnTypes], list[Meaning]]) -> None:
     bodies = {name: case.body.removeprefix(BOM) for name, case in cases().items()}
     others = {
         name: body if kept_whole(way, cases()[name].oracle) else WAYS[way](body)

@@ -92,15 +92,29 @@ def test_a_post_image_of_set_state_brings_labels() -> None:
     assert data(row) == {"statecode": 1, "statecodename": "Inactive", "statuscode": 2}
 
 
-def test_merge_changes_the_row_that_stays() -> None:
+def test_merge_changes_both_rows() -> None:
     inputs = {
         "Target": lookup(ACCOUNT, "account"),
         "SubordinateId": CONTACT,
         "UpdateContent": entity({"phone": "1"}, identity=NONE),
         "PerformParentingChecks": False,
     }
+    winner, loser = rows(flatten(body(context("Merge", inputs=inputs))))
+    assert (winner["Id"], winner["_op"], data(winner)) == (ACCOUNT, "update", {"phone": "1"})
+    assert (loser["Id"], loser["_op"], loser["_changed"]) == (CONTACT, "update", '["masterid","merged"]')
+    assert data(loser) == {"merged": True, "masterid": ACCOUNT, "masterid_entitytype": "account"}
+
+
+@pytest.mark.parametrize("loser", [None, NONE, ACCOUNT])
+def test_a_merge_without_another_row_changes_one(loser: str | None) -> None:
+    inputs = {"Target": lookup(ACCOUNT, "account"), "SubordinateId": loser}
     row = only(flatten(body(context("Merge", inputs=inputs))))
-    assert (row["Id"], row["_op"], data(row)) == (ACCOUNT, "update", {"phone": "1"})
+    assert (row["Id"], data(row)) == (ACCOUNT, {})
+
+
+def test_a_merge_with_a_key_that_is_no_guid_is_rejected() -> None:
+    inputs = {"Target": lookup(ACCOUNT, "account"), "SubordinateId": "5"}
+    assert rejection(flatten(body(context("Merge", inputs=inputs)))).where == "InputParameters.SubordinateId"
 
 
 def test_a_multiple_message_becomes_one_row_per_entity_in_order() -> None:
@@ -136,11 +150,11 @@ def test_delete_multiple_becomes_one_tombstone_per_reference() -> None:
 
 
 def test_one_bad_entity_of_many_rejects_the_whole_message() -> None:
-    entities = [image({"n": 1}), image({"n": Decimal("1E+40")}, "account", CONTACT)]
+    entities = [image({"n": 1}), image({"n": typed("Money", Value="1")}, "account", CONTACT)]
     sent = context(
         "UpdateMultiple", inputs={"Targets": collection(entities, "account")}, PrimaryEntityId=NONE
     )
-    assert rejection(flatten(body(sent))).where == "account.n"
+    assert rejection(flatten(body(sent))).where.endswith("Targets[1].n")
 
 
 @pytest.mark.parametrize("message", ["Associate", "Disassociate", "new_DoIt", "Retrieve"])

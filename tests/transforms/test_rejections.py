@@ -35,10 +35,15 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no UTF-8": (GOOD.replace(b"org1", b"org\xff"), "undecodable"),
     "no UTF-8 where nothing is read": (GOOD.replace(b"Mozilla", b"Moz\xc3"), "undecodable"),
     "NaN": (GOOD.replace(b'"Depth":1', b'"Depth":NaN'), "undecodable"),
-    "UTF-16": (b"\xff\xfe{\x00", "unknown-encoding"),
+    "half of UTF-16": (b"\xff\xfe{\x00", "undecodable"),
+    "an odd byte of UTF-16": (b"\xff\xfe{\x00}\x00 ", "undecodable"),
+    "UTF-16 without a mark": (GOOD.decode().encode("utf-16-le"), "undecodable"),
+    "UTF-32": (GOOD.decode().encode("utf-32"), "unknown-encoding"),
     "text": (b"hello", "unknown-encoding"),
-    "XML": (b"\xef\xbb\xbf  <RemoteExecutionContext/>", "unknown-encoding"),
-    "binary XML": (b"@\x16RemoteExecutionContext", "unknown-encoding"),
+    "text that begins as binary XML might": (b"@hello", "undecodable"),
+    "text that begins as binary XML does not": (b"Ahello", "unknown-encoding"),
+    "XML of another namespace": (b"\xef\xbb\xbf  <RemoteExecutionContext/>", "not-a-context"),
+    "binary XML that ends": (b"@\x16RemoteExecutionContext", "undecodable"),
     "a list": (b"[1]", "not-a-context"),
     "another event": (b'{"id":1,"eventType":"x"}', "not-a-context"),
     "a string without object": (b'"text"', "not-a-context"),
@@ -125,8 +130,21 @@ def test_a_byte_order_mark_blanks_and_strings_are_seen_through() -> None:
 
 
 def test_a_string_in_a_string_is_not_seen_through_for_ever() -> None:
-    twice = written(written(GOOD.decode())).encode()
-    assert rejection(flatten(twice)).reason == "not-a-context"
+    text = GOOD.decode()
+    for _ in range(3):
+        text = written(text)
+        assert data(only(flatten(text.encode()))) == {"name": "A"}
+    verdict = rejection(flatten(written(text).encode()))
+    assert verdict.reason == "too-large"
+    assert "wrapped more than 3 times" in verdict.sentence
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_with_a_mark_is_read(encoding: str) -> None:
+    text = update({"name": "é漢😀"}).decode()
+    sent = f"\ufeff{text}".encode(encoding)
+    assert data(only(flatten(sent))) == {"name": "é漢😀"}
+    assert data(only(flatten(f"\ufeff  {written(text)}".encode(encoding)))) == {"name": "é漢😀"}
 
 
 def test_a_wrong_content_type_does_not_matter() -> None:

@@ -23,6 +23,7 @@ from .bodies import (
     only,
     option,
     rejection,
+    rows,
     typed,
     update,
 )
@@ -98,11 +99,6 @@ def test_types_are_wide_and_do_not_depend_on_the_value() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        Decimal("0.12345678901"),
-        Decimal(12345678901234567890123456789),
-        Decimal("1E+400"),
-        money("0.00001"),
-        money("1E+40"),
         typed("Money", Value="abc"),
         typed("Money", Value=None),
         option("1"),
@@ -111,13 +107,12 @@ def test_types_are_wide_and_do_not_depend_on_the_value() -> None:
         [option(2**70)],
         "/Date(253402300800000)/",
         "/Date(-62135596800001)/",
-        "\ud800 half a pair",
         typed("EntityReference", LogicalName="contact", Name=None),
         typed("BooleanManagedProperty", Value="yes"),
     ],
     ids=str,
 )
-def test_a_value_that_no_column_can_hold_exactly_rejects_its_message(value: Tree) -> None:
+def test_a_value_that_is_none_of_its_type_rejects_its_message(value: Tree) -> None:
     good = update({"revenue": money("1")})
     verdict = rejection(flatten(update({"revenue": value})))
     assert verdict.reason == "bad-value"
@@ -139,6 +134,53 @@ KNOWN = ColumnTypes(
         }
     }
 )
+
+
+MISFITS: list[tuple[str, Tree, str]] = [
+    ("plain", Decimal("0.12345678901"), "0.12345678901"),
+    ("plain", Decimal(12345678901234567890123456789), "12345678901234567890123456789"),
+    ("plain", Decimal("1E+400"), "1E+400"),
+    ("plain", Decimal("1.2300000000000000000000000001"), "1.2300000000000000000000000001"),
+    ("plain", money("0.00001"), "0.00001"),
+    ("plain", money("1E+40"), "1E+40"),
+    ("plain", "\ud800 half a pair", '"\\ud800 half a pair"'),
+    ("plain", typed("AliasedValue", AttributeLogicalName="x", Value=Decimal("1E-11")), "1E-11"),
+    ("double", Decimal("1E+400"), "1E+400"),
+    ("whole", Decimal("1.0"), "1.0"),
+    ("whole", 2**63, str(2**63)),
+    ("whole", -(2**63) - 1, str(-(2**63) - 1)),
+    ("day", "/Date(43200000)/", '"1970-01-01T12:00:00Z"'),
+]
+"""Column, value, and how it stands in ``_extra``."""
+
+
+@pytest.mark.parametrize(("column", "value", "kept"), MISFITS, ids=[str(each[:2]) for each in MISFITS])
+def test_a_value_that_its_column_cannot_hold_stands_beside_it(column: str, value: Tree, kept: str) -> None:
+    row = only(flatten(update({column: value, "other": "x"}), types=KNOWN))
+    assert data(row) == {"other": "x"}
+    assert json.loads(row["_changed"]) == sorted([column, "other"])
+    assert row["_extra"] == f'{{"{column}":{kept}}}'
+
+
+@pytest.mark.parametrize(("column", "value", "kept"), MISFITS, ids=[str(each[:2]) for each in MISFITS])
+def test_its_label_stands_there_too(column: str, value: Tree, kept: str) -> None:
+    row = only(flatten(update({column: value, "other": "x"}, {column: 'a "label"'}), types=KNOWN))
+    assert row["_extra"] == f'{{"{column}":{kept},"{column}@name":"a \\"label\\""}}'
+    assert data(row) == {"other": "x"}
+
+
+@pytest.mark.parametrize(("column", "value"), [each[:2] for each in MISFITS])
+def test_neighbours_of_what_does_not_fit_are_as_if_it_were_not_there(column: str, value: Tree) -> None:
+    good = update({column: None, "other": "x"})
+    flat = flatten(good, update({column: value, "other": "y"}), good, types=KNOWN)
+    assert [row["other"] for row in rows(flat)] == ["x", "y", "x"]
+    assert [row.get("_extra") is None for row in rows(flat)] == [True, False, True]
+
+
+def test_a_label_that_is_no_unicode_leaves_the_cell_to_extra() -> None:
+    row = only(flatten(update({"choice": option(1)}, {"choice": "\udc00"})))
+    assert data(row) == {}
+    assert row["_extra"] == '{"choice":1,"choice@name":"\\udc00"}'
 
 
 def test_metadata_gives_types_that_json_lost() -> None:
@@ -163,11 +205,11 @@ def test_metadata_gives_types_that_json_lost() -> None:
     ("column", "value"),
     [
         ("double", "0.1"),
-        ("double", Decimal("1E+400")),
-        ("whole", Decimal("1.0")),
-        ("whole", 2**63),
-        ("day", "/Date(43200000)/"),
+        ("whole", "1"),
+        ("whole", True),
+        ("whole", money("1")),
         ("day", "today"),
+        ("day", 5),
         ("text", 5),
         ("money", 5),
         ("many", option(1)),
