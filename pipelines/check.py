@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..sources.connect import explain, namespace_of, open_client, open_receiver
+from ..webapi.client import WebClient
 from .config import BridgeConfig
 from .exit import Exit
 from .load import load_config
@@ -33,6 +35,10 @@ def check_command(conf: Path, settings: Sequence[str], offline: bool) -> int:
         finally:
             writer.close()
         typer.echo(f"{sink.name}: can be opened")
+    if config.dataverse is not None:
+        with closing(WebClient(config.dataverse)) as client:
+            client.get("WhoAmI")
+        typer.echo(f"{config.dataverse.url}: the Web API answers")
     return Exit.OK
 
 

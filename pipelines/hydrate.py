@@ -195,7 +195,8 @@ class _Commit:
         answered = [each for each in ended if each.made is not None]
         if answered:
             self._committer.add(_flattened(answered))
-            self._gathered += answered
+            # the rows stand in the batch now; large ones need not stand in memory twice
+            self._gathered += [replace(each, made=None) for each in answered]
         if self._committer.due:
             self.flush()
 
@@ -224,7 +225,7 @@ def _flattened(answered: Sequence[Hydration]) -> FlattenedBatch:
 def _committed(answered: Hydration, verdict: Verdict) -> Hydration:
     if verdict.outcome is Outcome.COMMITTED:
         return answered
-    return replace(answered, end=End.BAD_VALUE, made=None, reason=verdict.sentence)
+    return replace(answered, end=End.BAD_VALUE, reason=verdict.sentence)
 
 
 def _code(report: Report, trouble: BridgeError | None) -> Exit:

@@ -76,6 +76,11 @@ def _as_text(config: BridgeConfig, result: RunResult) -> str:
             f"{result.seconds:.1f} s, {rate:,.0f} messages/s"
         ),
     ]
+    if counts.get("hydrated", 0) or counts.get("hydration_deferred", 0):
+        lines.append(
+            f"{config.name}: {counts.get('hydrated', 0):,} truncated rows read again from Dataverse, "
+            f"{counts.get('hydration_deferred', 0):,} left to cdsbridge hydrate"
+        )
     if counts.get("rejected", 0):
         lines.append(f"{config.name}: the rejected messages are in the quarantine of each sink, with reasons")
     if result.error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.entities.settings import QueueSettings
@@ -16,6 +17,7 @@ from cdsbridge.model.counters import counters
 from cdsbridge.model.envelope import MicroBatch
 from cdsbridge.model.errors import ConfigError
 from cdsbridge.pipelines.audit import audit_bridge
+from cdsbridge.pipelines.cli import app
 from cdsbridge.pipelines.exit import Exit
 from cdsbridge.pipelines.hydrate import work_off
 from cdsbridge.pipelines.inline import HydrateInline, InlineHydration
@@ -26,7 +28,17 @@ from cdsbridge.tables.metadata import Metadata, load_metadata
 from cdsbridge.transforms.flattener import Flattener
 from cdsbridge.webapi import WebClient
 
-from ..webapi.server import TOKEN, Dataverse, RecordingCredential, Reply, Sleeper, running, throttled
+from ..webapi.server import (
+    TOKEN,
+    Dataverse,
+    RecordingCredential,
+    Reply,
+    Sleeper,
+    as_json,
+    error,
+    running,
+    throttled,
+)
 from .hydrating import CLAIM, CUT, answers, body, envelope, histories, key, laid, posted, row
 
 
@@ -215,6 +227,19 @@ def test_a_truncated_message_is_committed_with_its_row_before_it_is_settled(
     with closing(WebClient(dataverse.api(), credential=RecordingCredential())) as client:
         assert work_off(config, client)[0].waiting == 0
     assert histories(config) == before
+
+
+def test_check_asks_the_web_api_who_we_are(tmp_path: Path, dataverse: Dataverse, bus: RunningBroker) -> None:
+    laid(tmp_path, dataverse, connection=bus.connection_string)
+    dataverse.answers["WhoAmI"] = as_json({"UserId": key(1), "OrganizationId": key(2)})
+    ended = CliRunner().invoke(app, ["check", str(tmp_path / "bridge.yaml")])
+    assert ended.exit_code == 0, ended.output
+    assert f"{dataverse.url}: the Web API answers" in ended.output
+    dataverse.answers["WhoAmI"] = error(403, "0x80072560", "The user is not a member of the organization.")
+    ended = CliRunner().invoke(app, ["check", str(tmp_path / "bridge.yaml")])
+    assert ended.exit_code == 77
+    assert "not a member" in ended.output
+    assert TOKEN not in ended.output
 
 
 def test_while_dataverse_is_away_the_truncated_message_is_settled_and_waits(
