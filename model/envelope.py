@@ -1,11 +1,12 @@
 """The message envelope: what the broker handed over, still sealed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True, gc=False):
     """One delivery of one message, before anyone has read its body.
 
     The broker client's own message object is reduced to this at once and goes

@@ -7,6 +7,8 @@ disposition, and is settled on the broker only after that end is durable.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 
 class Outcome(StrEnum):
     """The three ends a message can have."""
@@ -29,8 +31,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, gc=False):
     """What is to become of one message.
 
     Attributes:
@@ -58,8 +59,7 @@ class Verdict:
         return cls(Outcome.REJECTED, reason=reason, sentence=sentence, where=where)
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
+class Disposition(Struct, frozen=True, gc=False):
     """The durable end of one message, and what it takes to settle it.
 
     Attributes:

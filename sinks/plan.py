@@ -271,12 +271,18 @@ def _ended(
     pending: Sequence[FlattenedBatch], verdicts: Sequence[Sequence[Verdict]]
 ) -> list[tuple[Envelope, Verdict]]:
     """Every message once, whatever the number of its deliveries."""
-    ended: dict[tuple[str, int, int], tuple[Envelope, Verdict]] = {}
-    for flat, final in zip(pending, verdicts, strict=True):
-        for envelope, verdict in zip(flat.batch.envelopes, final, strict=True):
-            key = (envelope.entity, envelope.sequence_number, envelope.enqueued_at)
-            ended.setdefault(key, (envelope, verdict))
-    return list(ended.values())
+    ends = [
+        end
+        for flat, final in zip(pending, verdicts, strict=True)
+        for end in zip(flat.batch.envelopes, final, strict=True)
+    ]
+    keys = [(envelope.entity, envelope.sequence_number, envelope.enqueued_at) for envelope, _ in ends]
+    if len(set(keys)) == len(keys):
+        return ends
+    first: dict[tuple[str, int, int], tuple[Envelope, Verdict]] = {}
+    for key, end in zip(keys, ends, strict=True):
+        first.setdefault(key, end)
+    return list(first.values())
 
 
 def committed_rows(plan: Plan) -> int:

@@ -25,21 +25,19 @@ def ledger_rows(ended: Sequence[Ended], now: int) -> pa.Table:
         ended: Distinct messages.
         now: The instant of the commit, microseconds since 1970 UTC.
     """
-    rows = [
-        (
-            envelope.entity,
-            envelope.sequence_number,
-            envelope.enqueued_at,
-            envelope.message_id,
-            verdict.outcome.value,
-            str(verdict.reason),
-            verdict.event,
-            verdict.rows,
-            now,
-        )
-        for envelope, verdict in ended
+    envelopes, verdicts = [envelope for envelope, _ in ended], [verdict for _, verdict in ended]
+    columns: list[Sequence[object]] = [
+        [envelope.entity for envelope in envelopes],
+        [envelope.sequence_number for envelope in envelopes],
+        [envelope.enqueued_at for envelope in envelopes],
+        [envelope.message_id for envelope in envelopes],
+        [str(verdict.outcome) for verdict in verdicts],
+        [str(verdict.reason) for verdict in verdicts],
+        [verdict.event for verdict in verdicts],
+        [verdict.rows for verdict in verdicts],
+        [now] * len(ended),
     ]
-    return _table(rows, ledger.SCHEMA)
+    return _table(columns, ledger.SCHEMA)
 
 
 def quarantine_rows(ended: Iterable[Ended], now: int) -> pa.Table:
@@ -68,7 +66,7 @@ def quarantine_rows(ended: Iterable[Ended], now: int) -> pa.Table:
         for envelope, verdict in ended
         if verdict.outcome is Outcome.REJECTED
     ]
-    return _table(rows, quarantine.SCHEMA) if rows else _EMPTY_QUARANTINE
+    return _table(list(zip(*rows, strict=True)), quarantine.SCHEMA) if rows else _EMPTY_QUARANTINE
 
 
 def properties_json(properties: Mapping[str, str | bytes | int | float | bool | None]) -> str:
@@ -90,8 +88,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _table(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+def _table(columns: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
     arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 

@@ -1,0 +1,41 @@
+"""dlt: the user's own rows, a table by name, to Parquet files on disk."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
+os.environ["NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS"] = "100000"
+
+import dlt
+from dlt.destinations import filesystem
+from job import Row, arguments, lines, row_of
+
+
+def main() -> None:
+    messages, folder, kinds = arguments()
+
+    @dlt.resource(max_table_nesting=0)
+    def rows() -> Iterator[Any]:
+        for number, line in enumerate(lines(messages)):
+            found = row_of(number, json.loads(line), kinds)
+            if found is not None:
+                yield dlt.mark.with_table_name(as_loaded(found[1]), found[0])
+
+    pipeline = dlt.pipeline(
+        "peer",
+        pipelines_dir=str(folder / "_work"),
+        destination=filesystem(bucket_url=str(folder / "out")),
+        dataset_name="peer",
+    )
+    pipeline.run(rows(), loader_file_format="parquet")
+
+
+def as_loaded(row: Row) -> Row:
+    return row
+
+
+if __name__ == "__main__":
+    main()
