@@ -179,7 +179,7 @@ def _occurred_at(context: Context, op: str, columns: Mapping[str, Said]) -> int:
     modified = columns.get("modifiedon") if op != "delete" else None
     if modified is not None and isinstance(modified.value, Instant):
         return modified.value.ticks // 10
-    if modified is not None and isinstance(modified.value, str) and numbers.is_date(modified.value):
+    if modified is not None and type(modified.value) is str and numbers.is_date(modified.value):
         try:
             return numbers.milliseconds(modified.value) * 1000
         except ValueError as error:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
+from math import isfinite
 from typing import Final
 
 from ..tables.types import Kind
 from .contexts import Instant, Number, PlainText
-from .dotnet import single_text
+from .dotnet import double_text, single_text
 from .numbers import instant, shortened
 
 Scalar = str | bool | bytes | Number | Instant
@@ -24,6 +25,8 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{
 _LOOSE: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 _UNBOUNDED: Final = frozenset({"NaN", "INF", "-INF"})
 _LONGEST_NUMBER: Final = 400
+_SHORT_WHOLE: Final = 15
+"""Digits that a whole double is written with in full."""
 
 
 def whole(text: str) -> Number:
@@ -43,8 +46,12 @@ def whole(text: str) -> Number:
 def fraction(kind: Kind, text: str) -> Number:
     """Return a decimal or a double; digits stay as they came.
 
+    Binary XML has some large whole doubles as integers; they are spelled as all doubles are.
+
     >>> fraction(Kind.DECIMAL, "12.50").text, fraction(Kind.DOUBLE, "INF").text
     ('12.50', 'INF')
+    >>> fraction(Kind.DOUBLE, "144115188075855872").text
+    '1.4411518807585587E+17'
     """
     text = text.strip()
     if _NUMBER.fullmatch(text) is None and not (kind is Kind.DOUBLE and text in _UNBOUNDED):
@@ -54,6 +61,9 @@ def fraction(kind: Kind, text: str) -> Number:
             text = f"{Decimal(text):f}"
         except InvalidOperation:
             raise ValueError(f"{shortened(text)} is no number") from None
+    if kind is Kind.DOUBLE and len(text) > _SHORT_WHOLE and text.lstrip("-").isdigit():
+        nearest = float(text)
+        text = double_text(nearest) if isfinite(nearest) else text
     return Number(text, kind)
 
 

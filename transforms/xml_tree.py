@@ -17,7 +17,7 @@ from .contracts import (
 )
 from .infoset import Element
 from .numbers import shortened
-from .scalars import SCALARS
+from .scalars import SCALARS, plain
 from .trees import Ambiguous, Tree
 from .values import bad, under
 
@@ -169,7 +169,7 @@ def _text(element: Element, path: str) -> str:
         raise bad(path, "a text is expected here, not elements")
     if isinstance(element.text, bytes):
         raise bad(path, "a text is expected here, not bytes")
-    return element.text or ""
+    return plain(element.text or "")
 
 
 def _children(element: Element, path: str) -> list[Element]:

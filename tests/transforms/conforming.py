@@ -17,7 +17,8 @@ from cdsbridge.transforms.flattener import Flattener
 
 from .conftest import CONFORMANCE
 from .notation import exact
-from .reference import Expected, Reference
+from .placing import Expected
+from .reference import Reference
 from .telling import JsonTelling, Telling, XmlTelling
 
 GENERATED = CONFORMANCE / "generated"

@@ -127,7 +127,8 @@ class XmlTelling:
     def digits(self, _: str, value: Node) -> str:
         if value["type"] == "Double":
             return as_dotnet(self.bits(value))
-        return str(value["value"])
+        is_lost = value["type"] == "Single" and value["value"] == "-0" and not self._signs_zero
+        return "0" if is_lost else str(value["value"])
 
     def bits(self, value: Node) -> float:
         """Binary XML writes a double zero as the whole number 0, which has no sign."""
@@ -164,6 +165,9 @@ def as_dotnet(value: float) -> str:
 
 def is_held(text: str, scale: int) -> bool:
     """Tell whether a decimal of 38 digits, of which that many are decimals, holds a number."""
-    digits, exponent = Decimal(text).normalize().as_tuple()[1:]
+    digits, exponent = Decimal(text).as_tuple()[1:]
     assert isinstance(exponent, int)
-    return -exponent <= scale and (len(digits) + exponent <= 38 - scale)
+    told = "".join(map(str, digits)).lstrip("0")
+    kept = told.rstrip("0")
+    exponent += len(told) - len(kept)
+    return not kept or (-exponent <= scale and len(kept) + exponent <= 38 - scale)

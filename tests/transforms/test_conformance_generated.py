@@ -38,7 +38,8 @@ from .conforming import (
 )
 from .meanings import meanings_alone
 from .notation import parts
-from .reference import PAIRS, Unheld
+from .placing import Unheld
+from .reference import PAIRS
 
 pytestmark = [
     pytest.mark.usefixtures("conformance"),

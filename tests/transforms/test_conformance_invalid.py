@@ -17,7 +17,8 @@ from cdsbridge.transforms.rules import FlattenRules, Limits
 from .conforming import ENCODINGS, delivery, differences, flattened, rows_of_message
 from .conftest import CONFORMANCE
 from .notation import exact
-from .reference import Expected, Reference
+from .placing import Expected
+from .reference import Reference
 from .telling import JsonTelling, XmlTelling
 
 pytestmark = [pytest.mark.usefixtures("conformance"), pytest.mark.timeout(10)]
