@@ -1,9 +1,11 @@
 """Whole programs side by side: the bridge's batch path and what people write or run instead.
 
-The same simulated messages (JSON, 5 to 6 KB on average), from a file to zstd
-Parquet, each program in a process of its own, in turn, pinned to one core.
-Cells are compared with the exact reference (``naive.py``).  The others' packages
-are installed once into ``.cache/peers-venv``.
+The same generated messages (JSON, 5 to 6 KB on average), from a file to zstd
+Parquet, each program in a process of its own, in turn, pinned to one core.  The
+others write a row for the Target and one for each image, as messages carry
+them; the bridge merges these into one history row, with identity, order and
+presence.  Cells are compared with an exact reference of the same rows.  The
+others' packages are installed once into ``.cache/peers-venv``.
 
     python bench/peers.py --messages 20000 --rounds 5
     python bench/peers.py --only bridge pandas --messages 5000 --rounds 1
@@ -21,7 +23,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -29,9 +30,9 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent / "peering"))
 
-from comparing import Cells, changed, expected, found_in
+from comparing import Cells, changed, expected, expected_of_rows, found_in
+from messages import Writer, schema
 
-from cdsbridge.emulator.dataverse import Organization, metadata, traffic
 from cdsbridge.tables.metadata import load_metadata
 
 HERE = Path(__file__).parent / "peering"
@@ -54,6 +55,21 @@ PROGRAMS = {
 }
 GOALS = {"pandas": 5.0, "dlt": 5.0, "beam": 5.0, "polars": 4.0, "duckdb": 1.0}
 """The bridge's messages a second over theirs."""
+
+ATTRIBUTES = {
+    "text": {"attribute_type": "String"},
+    "choice": {"attribute_type": "Picklist"},
+    "choices": {"attribute_type": "MultiSelectPicklist"},
+    "lookup": {"attribute_type": "Lookup"},
+    "boolean": {"attribute_type": "Boolean"},
+    "money": {"attribute_type": "Money"},
+    "integer": {"attribute_type": "Integer"},
+    "decimal": {"attribute_type": "Decimal"},
+    "double": {"attribute_type": "Double"},
+    "instant": {"attribute_type": "DateTime", "date_time_behavior": "UserLocal"},
+    "date": {"attribute_type": "DateTime", "date_time_behavior": "DateOnly"},
+}
+"""Kinds of columns as metadata says them."""
 
 CONSOLE = Console(width=120)
 
@@ -117,17 +133,17 @@ def written(folder: Path, messages: int) -> Path:
     """Write messages, metadata and kinds of columns; return their folder."""
     data = folder / f"data-{messages}"
     data.mkdir()
-    organization = Organization(seed=7, start=datetime(2026, 3, 2, 8, tzinfo=UTC))
     sizes = []
     with (data / "messages.ndjson").open("wb") as file:
-        for post in traffic(organization, messages, poison=0, duplicates=0, reorder=0, late=0, asides=0.01):
-            file.write(post.body + b"\n")
-            sizes.append(len(post.body))
-    (data / "metadata.json").write_text(json.dumps(metadata()), encoding="utf-8")
-    kinds = load_metadata(data / "metadata.json").types.tables
-    (data / "schema.json").write_text(
-        json.dumps({t: {c: str(k) for c, k in v.items()} for t, v in kinds.items()})
-    )
+        for body in Writer(seed=7).messages(messages):
+            file.write(body + b"\n")
+            sizes.append(len(body))
+    kinds = schema()
+    (data / "schema.json").write_text(json.dumps(kinds))
+    described = {
+        table: {name: ATTRIBUTES[kind] for name, kind in columns.items()} for table, columns in kinds.items()
+    }
+    (data / "metadata.json").write_text(json.dumps(described))
     sizes.sort()
     shown = ", ".join(f"p{share}: {sizes[len(sizes) * share // 100]:,}" for share in (5, 25, 50, 75, 95, 99))
     CONSOLE.print(f"{len(sizes):,} messages, {sum(sizes) / len(sizes):,.0f} bytes on average ({shown})")
@@ -147,14 +163,13 @@ def run(name: str, data: Path, out: Path, cores: set[int], *more: str) -> Run:
     }
     log = out.with_suffix(".log")
     start = time.monotonic()
+    ours = os.sched_getaffinity(0)
     with log.open("wb") as errors:
+        os.sched_setaffinity(0, cores)  # the program inherits it
         process = subprocess.Popen(
-            [str(part) for part in command],
-            env=environment,
-            stdout=errors,
-            stderr=errors,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            [str(part) for part in command], env=environment, stdout=errors, stderr=errors
         )
+        os.sched_setaffinity(0, ours)
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - start
     if os.waitstatus_to_exitcode(status):
@@ -170,15 +185,19 @@ def one_core(
     for _ in range(rounds):
         for name in names:
             runs[name].append(run(name, data, data / f"out-{name}", {0}))
-    types = load_metadata(data / "metadata.json").types
-    exact = expected(data / "messages.ndjson", compared, types)
-    return runs, {name: compare(exact, data / f"out-{name}", compared, examples) for name in names}
+    sent = data / "messages.ndjson"
+    merged = expected(sent, compared, load_metadata(data / "metadata.json").types)
+    rows = expected_of_rows(sent, compared, json.loads((data / "schema.json").read_text()))
+    return runs, {
+        name: compare(merged if name == "bridge" else rows, data / f"out-{name}", compared, examples)
+        for name in names
+    }
 
 
 def compare(exact: Cells, out: Path, count: int, examples: bool) -> tuple[int, str]:
     """Return the cells a program changed or lost, and what they held."""
     wanted: dict[str, set[str]] = {}
-    for table, _, column in exact:
+    for table, _, _, column in exact:
         wanted.setdefault(table, set()).add(column)
     counts, some = changed(exact, found_in(out, count, wanted))
     for key, value, other in some if examples else ():

@@ -1,5 +1,6 @@
 """Cells of a program's Parquet files against the exact reference: which were changed or lost."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -10,20 +11,24 @@ from typing import Any
 
 import naive
 import pyarrow.parquet as pq
+from job import CONTEXT, rows_of
 
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.tables.columns import SYSTEM
 from cdsbridge.tables.types import ColumnTypes
 
-Key = tuple[str, int, str]
+Key = tuple[str, int, str, str]
 Cells = dict[Key, Any]
+
+MERGED = "merged"
+"""The source of the bridge's cells: it makes one row of the Target and the images."""
 
 COMPARED = frozenset({"Create", "Update", "Delete"})
 """Messages the job is defined for; the bridge also writes the others."""
 
 
 def expected(messages: Path, count: int, types: ColumnTypes) -> Cells:
-    """Return the data cells of the first messages, by the naive exact flattener."""
+    """Return the bridge's data cells of the first messages, by the naive exact flattener."""
     with messages.open("rb") as file:
         lines = enumerate(islice(file, count))
         envelopes = [Envelope(line.rstrip(b"\n"), "bench", number, 1, 2) for number, line in lines]
@@ -32,9 +37,24 @@ def expected(messages: Path, count: int, types: ColumnTypes) -> Cells:
         for row in records.to_pylist():
             if row["_message"] in COMPARED:
                 found |= {
-                    (table, row["_sequence_number"], name): normal(value)
+                    (table, row["_sequence_number"], MERGED, name): normal(value)
                     for name, value in row.items()
                     if value is not None and name not in SYSTEM
+                }
+    return found
+
+
+def expected_of_rows(messages: Path, count: int, kinds: dict[str, dict[str, str]]) -> Cells:
+    """Return the cells of the first messages where Target and images are rows, with exact decimals."""
+    found: Cells = {}
+    with messages.open("rb") as file:
+        for number, line in enumerate(islice(file, count)):
+            for table, row in rows_of(number, json.loads(line, parse_float=Decimal), kinds):
+                found |= {
+                    (table, number, row["_source"], name): normal(value)
+                    for name, value in row.items()
+                    if value is not None
+                    and name not in {"_sequence_number", "_source", "_occurred", *CONTEXT, "Id"}
                 }
     return found
 
@@ -56,11 +76,15 @@ def found_in(folder: Path, count: int, wanted: Mapping[str, set[str]]) -> Cells:
             continue
         names = pq.read_schema(path).names
         key = next(name for name in names if name.strip("_") == "sequence_number")
+        source = next((name for name in names if name.strip("_") == "source"), None)
         columns = [name for name in names if name in wanted[table]]
-        for row in rows(path, [key, *columns]):
+        for row in rows(path, [key, *([source] if source else []), *columns]):
             if row[key] < count:
+                of = row[source] if source else MERGED
                 found |= {
-                    (table, row[key], name): normal(row[name]) for name in columns if row[name] is not None
+                    (table, row[key], of, name): normal(row[name])
+                    for name in columns
+                    if row[name] is not None
                 }
     return found
 

@@ -11,7 +11,7 @@ os.environ["NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS"] = "100000"
 
 import dlt
 from dlt.destinations import filesystem
-from job import Row, arguments, lines, row_of
+from job import arguments, lines, rows_of
 
 
 def main() -> None:
@@ -20,9 +20,8 @@ def main() -> None:
     @dlt.resource(max_table_nesting=0)
     def rows() -> Iterator[Any]:
         for number, line in enumerate(lines(messages)):
-            found = row_of(number, json.loads(line), kinds)
-            if found is not None:
-                yield dlt.mark.with_table_name(as_loaded(found[1]), found[0])
+            for table, row in rows_of(number, json.loads(line), kinds):
+                yield dlt.mark.with_table_name(row, table)
 
     pipeline = dlt.pipeline(
         "peer",
@@ -31,10 +30,6 @@ def main() -> None:
         dataset_name="peer",
     )
     pipeline.run(rows(), loader_file_format="parquet")
-
-
-def as_loaded(row: Row) -> Row:
-    return row
 
 
 if __name__ == "__main__":

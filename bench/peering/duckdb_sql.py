@@ -1,4 +1,4 @@
-"""DuckDB, its best SQL: pairs turned into an object by replacing text, then one typed ``from_json`` a table."""
+"""DuckDB, its best SQL: pairs become an object by replacing text, then one typed ``from_json`` a table."""
 
 import json
 from typing import Any
@@ -43,11 +43,10 @@ def object_of(pairs: str) -> str:
 
 
 def columns(kinds: dict[str, str]) -> str:
-    """Return SQL for the columns of one table, the image's value before the target's."""
+    """Return SQL for the columns of one table."""
     made = []
     for name, kind in kinds.items():
-        value = f'coalesce(image."{name}", target."{name}")'
-        label = f'coalesce(image_labels."{name}", target_labels."{name}")'
+        value, label = f'found."{name}"', f'labels."{name}"'
         if kind == "lookup":
             made += [
                 f'{value}.Id AS "{name}"',
@@ -61,8 +60,8 @@ def columns(kinds: dict[str, str]) -> str:
             "choices": f"array_to_string([each.Value for each in {value}], ';')",
             "instant": instant(value),
             "date": f"CAST({instant(value)} + INTERVAL 1 HOUR AS DATE)",
-            "boolean": f"CASE WHEN json_type({value}) = 'OBJECT' THEN CAST(json_extract({value}, '$.Value') AS BOOLEAN) "
-            f"ELSE CAST({value} AS BOOLEAN) END",
+            "boolean": f"CAST(CASE WHEN json_type({value}) = 'OBJECT' "
+            f"THEN json_extract({value}, '$.Value') ELSE {value} END AS BOOLEAN)",
         }.get(kind, value)
         made.append(f'{plain} AS "{name}"')
         if kind in {"choice", "choices", "boolean"}:
@@ -74,33 +73,40 @@ def main() -> None:
     messages, folder, schema = arguments()
     base = duckdb.connect()
     base.execute("SET threads = 1; SET preserve_insertion_order = false")
+    beside = ", ".join(f'{member} AS "{column}"' for column, member in CONTEXT.items())
     base.execute(
         f"""CREATE TEMP TABLE parts AS
-        WITH read AS (SELECT * FROM read_ndjson('{messages}', columns = {MEMBERS}, OperationCreatedOn:'VARCHAR',
-                      {PARTS}}}, maximum_object_size = 4000000)),
-        numbered AS (SELECT row_number() OVER () - 1 AS n, * FROM read)
-        SELECT n AS _sequence_number, PrimaryEntityName AS entity, PrimaryEntityId AS "Id",
-          {", ".join(f'{member} AS "{column}"' for column, member in CONTEXT.items())},
-          {instant("OperationCreatedOn")} AS _occurred,
-          list_filter(CAST(InputParameters AS JSON[]), lambda each: json_extract_string(each, '$.key') = 'Target')[1].json_extract('$.value') AS target,
-          list_filter(CAST(CASE WHEN MessageName = 'Delete' THEN PreEntityImages ELSE PostEntityImages END AS JSON[]),
-            lambda each: json_extract_string(each, '$.key') <> '{AUTOMATIC}')[1].json_extract('$.value') AS image
-        FROM numbered WHERE MessageName IN ('Create', 'Update', 'Delete')"""
+        WITH read AS (
+          SELECT row_number() OVER () - 1 AS _sequence_number, *
+          FROM read_ndjson('{messages}', maximum_object_size = 4000000,
+            columns = {MEMBERS}, OperationCreatedOn:'VARCHAR', {PARTS}}})),
+        numbered AS (
+          SELECT _sequence_number, PrimaryEntityName AS table_name, PrimaryEntityId AS "Id", {beside},
+            {instant("OperationCreatedOn")} AS _occurred, InputParameters, PreEntityImages, PostEntityImages
+          FROM read WHERE MessageName IN ('Create', 'Update', 'Delete')),
+        pairs AS (
+          SELECT * EXCLUDE (InputParameters, PreEntityImages, PostEntityImages),
+            unnest(list_filter(CAST(InputParameters AS JSON[]),
+              lambda each: json_extract_string(each, '$.key') = 'Target' AND _message <> 'Delete')
+            || list_filter(CAST(PreEntityImages AS JSON[]) || CAST(PostEntityImages AS JSON[]),
+              lambda each: json_extract_string(each, '$.key') <> '{AUTOMATIC}')) AS pair
+          FROM numbered)
+        SELECT * EXCLUDE (pair), json_extract_string(pair, '$.key') AS _source,
+          json_extract(pair, '$.value.Attributes') AS attributes,
+          json_extract(pair, '$.value.FormattedValues') AS formatted FROM pairs"""
     )
-    names = [name for (name,) in base.execute("SELECT DISTINCT entity FROM parts").fetchall()]
+    names = [name for (name,) in base.execute("SELECT DISTINCT table_name FROM parts").fetchall()]
     for table in names:
         kinds = {name: kind for name, kind in schema[table].items() if kind in TYPES}
         typed = json.dumps({name: TYPES[kind] for name, kind in kinds.items()})
         texts = json.dumps(dict.fromkeys(kinds, "VARCHAR"))
-        target = "CASE WHEN _message = 'Delete' THEN NULL ELSE json_extract(target, '$.Attributes') END"
         base.execute(
-            f"""COPY (SELECT _sequence_number, "Id", {", ".join(CONTEXT)}, _occurred, {columns(kinds)} FROM (
-              SELECT * EXCLUDE (target, image), from_json({object_of(target)}, '{typed}') AS target,
-                from_json({object_of("json_extract(image, '$.Attributes')")}, '{typed}') AS image,
-                from_json({object_of("json_extract(target, '$.FormattedValues')")}, '{texts}') AS target_labels,
-                from_json({object_of("json_extract(image, '$.FormattedValues')")}, '{texts}') AS image_labels
-              FROM parts WHERE entity = '{table}'
-            ) AS typed) TO '{folder}/{table}.parquet' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"""
+            f"""COPY (SELECT _sequence_number, _source, "Id", {", ".join(CONTEXT)}, _occurred,
+              {columns(kinds)} FROM (SELECT *, from_json({object_of("attributes")}, '{typed}') AS found,
+                from_json({object_of("formatted")}, '{texts}') AS labels
+              FROM parts WHERE table_name = '{table}'
+            ) AS typed) TO '{folder}/{table}.parquet'
+              (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"""
         )
 
 

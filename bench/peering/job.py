@@ -1,7 +1,7 @@
-"""What every program in Python does by hand: a message to one row, as a person would write it.
+"""What every program in Python does by hand: a message to rows, as a person would write it.
 
-The job: of Create and Update the Target, overlaid by the post image that was
-registered; of Delete the pre image.  Columns are named as the bridge names them.
+The job: of Create, Update and Delete a row for the Target and one for each image
+that was registered.  Columns are named as the bridge names them.
 """
 
 import json
@@ -54,41 +54,38 @@ def day(text: str) -> date:
     return (instant(text) + timedelta(hours=1)).date()
 
 
-def row_of(number: int, message: Row, kinds: dict[str, dict[str, str]]) -> tuple[str, Row] | None:
-    """Return table and row of a message; ``None`` for messages of other kinds."""
+def rows_of(number: int, message: Row, kinds: dict[str, dict[str, str]]) -> Iterator[tuple[str, Row]]:
+    """Yield table and row of everything a message carries; none for messages of other kinds."""
     name = message["MessageName"]
     if name not in {"Create", "Update", "Delete"}:
-        return None
+        return
     table = message["PrimaryEntityName"]
-    row: Row = {"_sequence_number": number, "Id": message["PrimaryEntityId"]}
-    row |= {column: message[member] for column, member in CONTEXT.items()}
-    row["_occurred"] = instant(message["OperationCreatedOn"])
-    for attributes, labels in sources(message, name):
-        for column, value in attributes.items():
-            put(row, column, value, labels.get(column), kinds[table].get(column))
-    return table, row
+    for source, entity in entities(message, name):
+        row: Row = {"_sequence_number": number, "_source": source, "Id": message["PrimaryEntityId"]}
+        row |= {column: message[member] for column, member in CONTEXT.items()}
+        row["_occurred"] = instant(message["OperationCreatedOn"])
+        labels = {pair["key"]: pair["value"] for pair in entity["FormattedValues"]}
+        for pair in entity["Attributes"]:
+            column = pair["key"]
+            put(row, column, pair["value"], labels.get(column), kinds[table].get(column))
+        yield table, row
 
 
-def sources(message: Row, name: str) -> Iterator[tuple[Row, dict[str, str]]]:
-    """Yield attributes and labels, later ones overlaid over earlier ones."""
-    target = next((pair["value"] for pair in message["InputParameters"] if pair["key"] == "Target"), {})
-    images = message["PreEntityImages"] if name == "Delete" else message["PostEntityImages"]
-    entities = [] if name == "Delete" else [target]
-    entities += [image["value"] for image in images if image["key"] != AUTOMATIC]
-    for entity in entities:
-        yield (
-            {pair["key"]: pair["value"] for pair in entity["Attributes"]},
-            {pair["key"]: pair["value"] for pair in entity["FormattedValues"]},
-        )
+def entities(message: Row, name: str) -> Iterator[tuple[str, Row]]:
+    """Yield the Target, and the images that were registered."""
+    if name != "Delete":
+        yield from ((p["key"], p["value"]) for p in message["InputParameters"] if p["key"] == "Target")
+    for image in (*message["PreEntityImages"], *message["PostEntityImages"]):
+        if image["key"] != AUTOMATIC:
+            yield image["key"], image["value"]
 
 
 def put(row: Row, column: str, value: Any, label: str | None, kind: str | None) -> None:
     """Put a value into its columns."""
     shown = {"choice", "choices", "boolean"}
     if value is None or value == []:
-        for name in (column, f"{column}name", f"{column}_entitytype"):
-            row.pop(name, None)
-    elif kind == "lookup":
+        return
+    if kind == "lookup":
         row[column], row[f"{column}_entitytype"] = value["Id"], value["LogicalName"]
         row[f"{column}name"] = value["Name"] or label
     else:

@@ -42,9 +42,21 @@ SHARES: Final = {
 """Kind to its share of a table's columns."""
 
 WORDS: Final = (
-    "offer pending invoice Müller & Söhne route_66 café “quoted” 注文 東京 Ελλάδα 50/50 follow-up 😀 C:\\temp "
-    'say "hi" renewal Q3 North delivery contract été naïve alpha beta gamma'
-).split(" ")
+    *(
+        "offer",
+        "pending",
+        "invoice",
+        "Müller & Söhne",
+        "route_66",
+        "café",
+        "“quoted”",
+        "注文",
+        "東京",
+        "Ελλάδα",
+    ),
+    *("50/50", "follow-up", "😀", "C:\\temp", 'say "hi"', "renewal", "Q3", "North", "delivery", "contract"),
+    *("été", "naïve", "alpha", "beta", "gamma"),
+)
 
 
 def schema() -> dict[str, dict[str, str]]:
@@ -120,7 +132,7 @@ class Writer:
         if name == "Create" and rng.random() < 0.3:
             post += f",{self._image('post', table, key, size * 9 // 10, moment)}"
         elif rng.random() < 0.5:
-            post += f",{self._image('post', table, key, min(size, 4 + int(rng.expovariate(1 / 12))), moment)}"
+            post += f",{self._image('post', table, key, 4 + int(rng.expovariate(1 / 12)), moment)}"
         return target, "", post
 
     def _image(self, alias: str, table: str, key: str, wide: int, moment: int) -> str:

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 
 import pandas as pd
-from job import Row, arguments, lines, row_of
+from job import Row, arguments, lines, rows_of
 
 
 def main() -> None:
@@ -12,9 +12,8 @@ def main() -> None:
     rows: dict[str, list[Row]] = defaultdict(list)
     part = 0
     for number, line in enumerate(lines(messages)):
-        found = row_of(number, json.loads(line), kinds)
-        if found is not None:
-            rows[found[0]].append(found[1])
+        for table, row in rows_of(number, json.loads(line), kinds):
+            rows[table].append(row)
         if number % 1_000 == 999:
             part += 1
             write(rows, folder, part)

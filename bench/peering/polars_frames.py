@@ -41,7 +41,7 @@ def typed(name: str, kind: str, label: pl.Expr) -> list[pl.Expr]:
         ),
         "boolean": lambda: pl.coalesce(inner, text) == "true",
         "instant": lambda: instant(text),
-        "date": lambda: (instant(text) + pl.duration(hours=1)).dt.date(),
+        "date": lambda: (instant(text) + pl.duration(hours=1)).cast(pl.Date),
     }.get(kind, lambda: text)()
     found = [plain.alias(name)]
     if kind in {"choice", "choices", "boolean"}:
@@ -49,27 +49,11 @@ def typed(name: str, kind: str, label: pl.Expr) -> list[pl.Expr]:
     return found
 
 
-def wide(frame: pl.DataFrame, source: str, member: str) -> pl.DataFrame:
-    """Return one row a message, with a column for each key of a list of pairs."""
-    pairs = frame.select("_sequence_number", pl.col(source).struct.field(member).alias("pair"))
+def wide(frame: pl.DataFrame, member: str) -> pl.DataFrame:
+    """Return one row a row, with a column for each key of a list of pairs."""
+    pairs = frame.select("row", pl.col("entity").struct.field(member).alias("pair"))
     long = pairs.explode("pair").unnest("pair").filter(pl.col("key").is_not_null())
-    if long.is_empty():
-        return frame.select("_sequence_number")
-    return long.pivot(on="key", index="_sequence_number", values="value")
-
-
-def merged(frame: pl.DataFrame, member: str, names: list[str]) -> pl.DataFrame:
-    """Return the image's values, the target's where it has none."""
-    both = frame.select("_sequence_number").join(
-        wide(frame, "target", member), "_sequence_number", how="left"
-    )
-    both = both.join(wide(frame, "image", member), "_sequence_number", how="left", suffix="\x00")
-    columns = [
-        pl.coalesce(*(pl.col(each) for each in (f"{name}\x00", name) if each in both.columns)).alias(name)
-        for name in names
-        if name in both.columns or f"{name}\x00" in both.columns
-    ]
-    return both.select("_sequence_number", *columns)
+    return frame.select("row") if long.is_empty() else long.pivot(on="key", index="row", values="value")
 
 
 def main() -> None:
@@ -80,21 +64,28 @@ def main() -> None:
     )
     members |= dict.fromkeys(["InputParameters", "PreEntityImages", "PostEntityImages"], NAMED)
     read = pl.read_ndjson(messages, schema=members, ignore_errors=True).with_row_index("_sequence_number")
-    del_row = pl.col("MessageName") == "Delete"
-    target = pl.col("InputParameters").list.filter(pl.element().struct.field("key") == "Target").list.first()
-    images = pl.when(del_row).then("PreEntityImages").otherwise("PostEntityImages")
-    image = images.list.filter(pl.element().struct.field("key") != AUTOMATIC).list.first()
-    rows = read.filter(pl.col("MessageName").is_in(["Create", "Update", "Delete"])).with_columns(
-        pl.when(~del_row).then(target.struct.field("value")).alias("target"),
-        image.struct.field("value").alias("image"),
+    key = pl.element().struct.field("key")
+    target = pl.col("InputParameters").list.filter(key == "Target")
+    images = pl.concat_list("PreEntityImages", "PostEntityImages").list.filter(key != AUTOMATIC)
+    of_delete = pl.col("MessageName") == "Delete"
+    rows = (
+        read.filter(pl.col("MessageName").is_in(["Create", "Update", "Delete"]))
+        .with_columns(pl.when(of_delete).then(images).otherwise(pl.concat_list(target, images)).alias("pair"))
+        .drop("InputParameters", "PreEntityImages", "PostEntityImages")
+        .explode("pair")
+        .filter(pl.col("pair").is_not_null())
+        .with_columns(
+            pl.col("pair").struct.field("key").alias("_source"),
+            pl.col("pair").struct.field("value").alias("entity"),
+        )
+        .drop("pair")
+        .with_row_index("row")
     )
     for (table,), frame in rows.partition_by("PrimaryEntityName", as_dict=True).items():
         kinds = {name: kind for name, kind in schema[str(table)].items() if kind not in {"binary", "parties"}}
-        values, labels = (merged(frame, part, list(kinds)) for part in ("Attributes", "FormattedValues"))
-        labels = labels.rename({name: f"{name}\x01" for name in labels.columns if name != "_sequence_number"})
-        whole = frame.join(values, "_sequence_number", how="left").join(
-            labels, "_sequence_number", how="left"
-        )
+        values, labels = wide(frame, "Attributes"), wide(frame, "FormattedValues")
+        labels = labels.rename({name: f"{name}\x01" for name in labels.columns if name != "row"})
+        whole = frame.join(values, "row", how="left").join(labels, "row", how="left")
         columns = [
             each
             for name, kind in kinds.items()
@@ -105,6 +96,7 @@ def main() -> None:
         ]
         whole.select(
             "_sequence_number",
+            "_source",
             pl.col("PrimaryEntityId").alias("Id"),
             *(pl.col(member).alias(column) for column, member in CONTEXT.items()),
             instant(pl.col("OperationCreatedOn")).alias("_occurred"),

@@ -19,8 +19,7 @@ def instant(text: Column) -> Column:
 
 def typed(name: str, kind: str) -> list[Column]:
     """Return the columns of one attribute."""
-    text = f.coalesce(f.col("image_values")[name], f.col("target_values")[name])
-    label = f.coalesce(f.col("image_labels")[name], f.col("target_labels")[name])
+    text, label = f.col("found")[name], f.col("labels")[name]
     inner = f.get_json_object(text, "$.Value")
     if kind == "lookup":
         return [
@@ -66,27 +65,25 @@ def main() -> None:
         f.monotonically_increasing_id().alias("_sequence_number"), f.from_json("value", shell).alias("m")
     )
     named = read.select("_sequence_number", "m.*").where("MessageName IN ('Create', 'Update', 'Delete')")
-    parts = named.withColumn(
-        "target",
-        f.expr(
-            "from_json(get(filter(InputParameters, p -> p.key = 'Target' AND MessageName <> 'Delete'), 0).value, "
-            f"'{ENTITY}')"
-        ),
-    ).withColumn(
-        "image",
-        f.expr(
-            "from_json(get(filter(IF(MessageName = 'Delete', PreEntityImages, PostEntityImages), "
-            f"p -> p.key <> '{AUTOMATIC}'), 0).value, '{ENTITY}')"
-        ),
+    chosen = (
+        "concat(filter(InputParameters, p -> p.key = 'Target' AND MessageName <> 'Delete'), "
+        f"filter(concat(PreEntityImages, PostEntityImages), p -> p.key <> '{AUTOMATIC}'))"
     )
-    for source in ("target", "image"):
-        parts = parts.withColumn(f"{source}_values", f.map_from_entries(f"{source}.Attributes"))
-        parts = parts.withColumn(f"{source}_labels", f.map_from_entries(f"{source}.FormattedValues"))
-    parts = parts.drop("target", "image", "InputParameters", "PreEntityImages", "PostEntityImages").cache()
+    each = named.withColumn("pair", f.explode(f.expr(chosen)))
+    entity = each.withColumn("entity", f.from_json("pair.value", ENTITY)).withColumn(
+        "_source", f.col("pair.key")
+    )
+    parts = (
+        entity.withColumn("found", f.map_from_entries("entity.Attributes"))
+        .withColumn("labels", f.map_from_entries("entity.FormattedValues"))
+        .drop("entity", "pair", "InputParameters", "PreEntityImages", "PostEntityImages")
+        .cache()
+    )
     for (table,) in parts.select("PrimaryEntityName").distinct().collect():
         kinds = {name: kind for name, kind in schema[table].items() if kind not in {"binary", "parties"}}
         parts.where(f.col("PrimaryEntityName") == table).select(
             "_sequence_number",
+            "_source",
             f.col("PrimaryEntityId").alias("Id"),
             *(f.col(member).alias(column) for column, member in CONTEXT.items()),
             instant(f.col("OperationCreatedOn")).alias("_occurred"),
