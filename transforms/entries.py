@@ -1,6 +1,5 @@
 """What a pool tells, attribute by attribute, as columns of numbers."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +13,11 @@ from .pairs import Pairs, Pieces, read_pairs
 from .pool import Pool
 from .rules import Limits
 from .slots import Slots
+from .texts import are_plain
 
 Flags = npt.NDArray[np.bool_]
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL).fullmatch
+_STRING: Final = r'(?s)\A"(?:[^"\\]|\\.)*"\z'
 
 
 class Unfit(Exception):
@@ -168,10 +168,10 @@ def _twice(layout: Layout, rows: Numbers, sources: Numbers, source_rows: Numbers
 
 def _texts(values: pa.Array) -> Flags:
     """Tell of each value whether it is one JSON string."""
-    ends = pc.and_(pc.starts_with(values, b'"'), pc.ends_with(values, b'"'))
-    texts = np.array(pc.and_(ends, pc.equal(pc.count_substring(values, b'"'), 2)))
-    for doubtful in np.flatnonzero(np.asarray(pc.match_substring(values, b"\\"))).tolist():
-        texts[doubtful] = _STRING(values[doubtful].as_py()) is not None
+    texts = are_plain(values)
+    rest = np.flatnonzero(~texts)
+    if len(rest):
+        texts[rest] = np.array(pc.match_substring_regex(values.take(pa.array(rest)), _STRING))
     return texts
 
 

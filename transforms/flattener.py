@@ -3,16 +3,13 @@
 import logging
 from collections.abc import Sequence
 
-import pyarrow as pa
-
 from ..model.batch import FlattenedBatch, TableBatch
-from ..model.envelope import Envelope, MicroBatch
+from ..model.envelope import MicroBatch
 from ..model.verdict import Outcome, Verdict
 from ..tables.types import ColumnTypes
 from .assembly import assemble, joined
 from .content_types import ContentTypes
 from .gather import Gatherer
-from .pairs import one_binary
 from .pool import Pool
 from .pooled import harvested
 from .rows import Row
@@ -69,7 +66,7 @@ class Flattener:
             self._forget()
         pool = Pool()
         try:
-            known = self._gatherer.gather(pool, _sound(batch.envelopes))
+            known = self._gatherer.gather(pool, list(enumerate(batch.envelopes)))
             tables, left_out = harvested(pool, self._slots, self._rules.limits, batch)
         except Exception:  # noqa: BLE001 - a fault of ours on one message must not stop the others
             _log.exception("flattening in bulk failed; the batch is read message by message")
@@ -83,21 +80,3 @@ class Flattener:
     def _forget(self) -> None:
         self._slots = Slots(self._types)
         self._gatherer = Gatherer(self._slots, self._rules)
-
-
-def _sound(envelopes: Sequence[Envelope]) -> list[tuple[int, Envelope]]:
-    """Return positions and envelopes whose bodies are UTF-8."""
-    every = list(enumerate(envelopes))
-    return every if _utf8(envelopes) else [each for each in every if _utf8(each[1:])]
-
-
-def _utf8(envelopes: Sequence[Envelope]) -> bool:
-    """Tell whether all bodies are UTF-8."""
-    text = b"\n".join([envelope.body for envelope in envelopes])
-    if text.isascii():
-        return True
-    try:
-        one_binary(text).cast(pa.string())
-    except (pa.ArrowInvalid, OverflowError):
-        return False
-    return True

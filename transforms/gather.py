@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import pyarrow as pa
 from msgspec import Raw, Struct
 
 from ..model.envelope import Envelope
@@ -15,7 +16,7 @@ from .contexts import NO_ID
 from .cut import Parts, parts_of, reference_id
 from .identity import event_id
 from .messages import MEANINGS, NO_TABLE, Meaning
-from .pairs import inside
+from .pairs import inside, one_binary
 from .pool import Pool, Seed, Source
 from .rules import FlattenRules
 from .sealed import ENTITY, REFERENCE, Opener, Pair, SealedContext
@@ -70,7 +71,7 @@ class Gatherer:
 
         Args:
             pool: Where to.
-            messages: Positions and envelopes; the bodies are UTF-8.
+            messages: Positions and envelopes.
 
         Returns:
             Position to event id, or to ``None`` where the rules skip the
@@ -90,6 +91,8 @@ class Gatherer:
             for position, envelope in messages
             if len(envelope.body) <= limit and _CUT not in "".join(envelope.properties)
         ]
+        if not _utf8([envelope.body for _, envelope in whole]):
+            whole = [each for each in whole if _utf8([each[1].body])]
         contexts = self._opener.contexts([envelope.body for _, envelope in whole])
         for (position, envelope), context in zip(whole, contexts, strict=True):
             if context is None:
@@ -210,6 +213,18 @@ class Gatherer:
                 self._counts.clear()
             counts = self._counts[table, alias] = self._rules.images.of(table).count(alias)
             return counts
+
+
+def _utf8(bodies: Sequence[bytes]) -> bool:
+    """Tell whether all bodies are UTF-8."""
+    text = b"\n".join(bodies)
+    if text.isascii():
+        return True
+    try:
+        one_binary(text).cast(pa.string())
+    except (pa.ArrowInvalid, OverflowError):
+        return False
+    return True
 
 
 def _seed(

@@ -20,6 +20,7 @@ from .numbers import is_date
 from .sealed import MONEY, OPTION, REFERENCE
 from .stamps import days, instants
 from .stripping import Misfit, inside, joined
+from .texts import texts
 
 Parsed = tuple[pa.Array, ...]
 """One array; of lookups three: id, table, name."""
@@ -81,10 +82,7 @@ def misfits(form: Form, values: pa.Array, tries: int = 200) -> list[int]:
 
 
 def _labels(values: pa.Array) -> Parsed:
-    array = pa.array(_TEXTS.decode(b"[%b]" % joined(values)), pa.string())
-    if len(array) != len(values):
-        raise Misfit
-    return (array,)
+    return (texts(values),)
 
 
 def _texts(values: pa.Array) -> Parsed:
