@@ -153,9 +153,9 @@ def decode(
     def work() -> int:
         from .decode import decode_body, decode_peeked  # noqa: PLC0415
 
-        if file is not None:
-            return decode_body(file, in_base64, metadata, rows)
-        return decode_peeked(peek, entity, sequence_number, metadata, rows)
+        if peek is not None:
+            return decode_peeked(peek, entity, sequence_number, metadata, rows)
+        return decode_body(file or Path("-"), in_base64, metadata, rows)
 
     _end(work, verbose)
 

@@ -28,7 +28,7 @@ from .post import chosen, post_all
 from .published import published_posts
 
 QUEUE: Final = "dataverse"
-ENCODINGS: Final = (Encoding.JSON,)
+ENCODINGS: Final = tuple(Encoding)
 """In which encodings the day is posted unless others are named."""
 _MARKER: Final = ".cdsbridge-demo"
 _LOCK_SECONDS: Final = 5

@@ -124,11 +124,13 @@ def _codes(pairs: Pairs, tables: Numbers, slots: Slots) -> Numbers:
     both = pa.array(tables * max(len(pairs.names), 1) + pairs.keys).dictionary_encode()
     indices = both.indices.to_numpy()
     numbers = np.empty(len(both.dictionary), np.int64)
+    firsts = np.empty(len(both.dictionary), np.int64)
+    firsts[indices[::-1]] = np.arange(len(indices))[::-1]
     for index, each in enumerate(both.dictionary.to_pylist()):
         table, key = divmod(each, len(pairs.names))
         code = slots.column(table, pairs.names[key])
         if code is None:
-            sample = pairs.values.at(int(np.argmax(indices == index)))
+            sample = pairs.values.at(int(firsts[index]))
             code = slots.learn(table, pairs.names[key], sample)
         numbers[index] = -1 if code is None else code
     return numbers[indices]

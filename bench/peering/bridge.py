@@ -11,7 +11,6 @@ from cdsbridge.sinks.parquet import ParquetSink
 from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.flattener import Flattener
 
-BATCH = 5_000
 FLUSH = 20_000
 CHUNK = 30 << 20
 
@@ -40,12 +39,8 @@ def batches(path: str, share: int, shares: int) -> Iterator[MicroBatch]:
         while (at := file.tell()) < end:
             data = file.read(min(CHUNK, end - at))
             bodies = (data if data.endswith(b"\n") else data + file.readline()).split(b"\n")
-            for start in range(0, len(bodies) - 1, BATCH):
-                some = bodies[start : min(start + BATCH, len(bodies) - 1)]
-                envelopes = [
-                    Envelope(body, "bench", at + start + index, 1, 2) for index, body in enumerate(some)
-                ]
-                yield MicroBatch("bench", tuple(envelopes))
+            envelopes = [Envelope(body, "bench", at + n, 1, 2) for n, body in enumerate(bodies[:-1])]
+            yield MicroBatch("bench", tuple(envelopes))
 
 
 if __name__ == "__main__":
