@@ -89,6 +89,8 @@ def _targets(context: Context, meaning: Meaning, truncated: bool) -> Sequence[Re
     if not truncated:
         sentence = f"the {context.message} message has no {meaning.target}; look at the step that sends it"
         raise MessageRejected(Reason.NOT_A_CONTEXT, sentence, f"InputParameters.{meaning.target}")
+    if meaning.target == "Targets" and context.created_ids:
+        return [Record("", each) for each in context.created_ids]
     return (Record("", ""),)
 
 

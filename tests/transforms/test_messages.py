@@ -254,3 +254,12 @@ def test_upper_case_names_are_the_same_tables() -> None:
     sent = context("Update", inputs={"Target": entity({"name": "A"}, "Account")}, PrimaryEntityName="Account")
     assert only(flatten(body(sent)))["name"] == "A"
     assert json.loads(only(flatten(body(sent)))["_changed"]) == ["name"]
+
+
+def test_a_cut_bulk_message_still_names_the_rows_it_made() -> None:
+    sent = context("CreateMultiple", outputs={"Ids": [CONTACT, ACCOUNT]}, PrimaryEntityId=NONE)
+    found = rows(flatten(body(sent)))
+    assert [(row["Id"], row["_op"], row["_truncated"]) for row in found] == [
+        (CONTACT, "create", True),
+        (ACCOUNT, "create", True),
+    ]
