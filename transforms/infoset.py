@@ -186,14 +186,17 @@ class Memory:
         self.root = Scope({"": "", "xml": "http://www.w3.org/XML/1998/namespace"}, self)
 
 
-_memories: Final = [Memory()]
+_memories: Final[dict[int, Memory]] = {}
 
 
-def outermost() -> Scope:
-    """Return the scope before any namespace is declared."""
-    if _memories[0].left <= 0:
-        _memories[0] = Memory()
-    return _memories[0].root
+def outermost(limits: Limits) -> Scope:
+    """Return the scope before any namespace is declared, for documents with these limits."""
+    most = limits.element_attributes
+    memory = _memories.get(most)
+    if memory is None or memory.left <= 0:
+        _memories.clear()
+        memory = _memories[most] = Memory()
+    return memory.root
 
 
 class Document(NamedTuple):

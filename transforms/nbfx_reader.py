@@ -67,7 +67,7 @@ class _Reader:
         if self._data[0] not in _ELEMENTS:
             self._records.refuse(self._data[0], 0)
         prefix, _, _ = self._records.named(0)
-        root, scope, at = self._records.child(0, outermost())
+        root, scope, at = self._records.child(0, outermost(self._limits))
         at = self._inside(root, scope, at)
         while at < len(self._data):
             if self._data[at] != 0x02:

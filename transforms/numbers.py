@@ -198,6 +198,16 @@ def guid(text: str) -> str:
     return lowered
 
 
+def legible(text: str, most: int) -> str:
+    r"""Return a text that can be printed: what cannot is escaped, what is too long cut off.
+
+    >>> legible("a b", 9), legible("a\x1b[0m", 9), legible("abc", 2)
+    ('a b', 'a\\x1b[0m', 'ab')
+    """
+    text = text[:most]
+    return (text if text.isprintable() else ascii(text)[1:-1])[:most]
+
+
 def shortened(text: str) -> str:
     """Return a text fit for a sentence: quoted, ASCII, 40 characters at most.
 

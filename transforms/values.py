@@ -216,7 +216,7 @@ def text(members: dict[str, Tree], name: str, path: str) -> str | None:
 
 def bad(path: str, clause: str) -> MessageRejected:
     """Return the rejection of a value, naming where it stands."""
-    path = path.lstrip(".")[:200]
+    path = numbers.legible(path.lstrip("."), 200)
     return MessageRejected(Reason.BAD_VALUE, f"{path}: {clause}", path)
 
 

@@ -64,7 +64,7 @@ class _Reader:
         self._clock = Clock(limits)
         self._document: Document | None = None
         self._open: list[Element] = []
-        self._scopes = [outermost()]
+        self._scopes = [outermost(limits)]
         self._count = 0
 
     def read(self, data: bytes, decoded: bool, meant: Mapping[int, str]) -> Document:

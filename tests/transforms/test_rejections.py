@@ -236,3 +236,36 @@ def test_many_values_of_another_form_are_read_in_bounded_time() -> None:
 def test_an_empty_batch_is_flattened_to_nothing() -> None:
     messages = batch()
     assert flatten(*(envelope.body for envelope in messages.envelopes)).tables == ()
+
+
+ODD = "a\x1b[31m\n\u202e" + "x" * 5_000
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        body(context(ODD, OperationCreatedOn=None)),
+        update({ODD: typed("Money", Value="x")}),
+        body(
+            context(
+                "Update",
+                inputs={"Target": entity({"a": typed("Money", Value="x")}, ODD)},
+                PrimaryEntityName=ODD,
+            )
+        ),
+        body(
+            context(
+                "Update",
+                inputs={"Target": entity({}, ODD, NONE)},
+                PrimaryEntityName=ODD,
+                PrimaryEntityId=NONE,
+            )
+        ),
+        update({"a": [typed(ODD, Value=1), {ODD: 1}], "b": {"__type": "Money:x", "Value": ODD}}),
+    ],
+)
+def test_a_rejection_can_be_printed_whatever_the_names_in_a_message(sent: bytes) -> None:
+    verdict = rejection(flatten(sent))
+    for text in (verdict.sentence, verdict.where):
+        assert text.isprintable()
+        assert len(text) < 400
