@@ -221,7 +221,9 @@ def _folder(table: str) -> str:
 def _cuts(rows: pa.Table) -> Iterator[pa.Table]:
     if not rows.num_rows:
         return
-    files = max(math.ceil(rows.num_rows / MAX_ROWS), math.ceil(rows.nbytes / MAX_BYTES))
+    most = rows.get_total_buffer_size()  # quick, and never less than the bytes in use
+    size = most if most <= MAX_BYTES else rows.nbytes
+    files = max(math.ceil(rows.num_rows / MAX_ROWS), math.ceil(size / MAX_BYTES))
     size = math.ceil(rows.num_rows / files)
     for start in range(0, rows.num_rows, size):
         yield rows.slice(start, size)
