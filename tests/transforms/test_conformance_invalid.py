@@ -171,15 +171,18 @@ def oracle() -> Any:
     return json.loads((INVALID / "base.oracle.json").read_text())
 
 
-def differs_from_base(body: bytes, replaced: str = "", unknown: object = None) -> list[object]:
+def differs_from_base(
+    body: bytes, replaced: str = "", unknown: object = None, encoding: str = ""
+) -> list[object]:
     """Return how the row of a body differs from that of the base.
 
     Args:
         body: The body.
         replaced: A column whose value was replaced by one of no known type.
         unknown: That value, as :func:`exact` reads it.
+        encoding: Its encoding; else its first byte tells.
     """
-    (row,) = expected_rows(encoding_of(body))
+    (row,) = expected_rows(encoding or encoding_of(body))
     if replaced:
         row.cells = {cell: held for cell, held in row.cells.items() if not cell[0].startswith(replaced)}
         row.extra[replaced] = unknown
