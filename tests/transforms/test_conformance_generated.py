@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from cdsbridge.model.envelope import Envelope
+from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.model.verdict import Outcome
 from cdsbridge.tables.columns import FLATTENED
 from cdsbridge.tables.types import ColumnTypes
 from cdsbridge.transforms.flattener import Flattener
 
+from .bodies import agree, thoroughly
 from .conforming import (
     BY_FORM,
     BY_METADATA,
@@ -253,3 +254,14 @@ def test_a_wrapped_body_gives_the_rows_of_what_it_holds(path: Path, mode: str) -
     (wrapped,), (plain,) = (meanings_alone([body], known(mode)[1]) for body in (path.read_bytes(), inner))
     assert wrapped == plain
     assert plain.outcome == Outcome.COMMITTED
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_reading_in_bulk_gives_what_reading_one_by_one_gives(conformance: Path, mode: str) -> None:
+    bodies = [path.read_bytes() for path in sorted(conformance.rglob("*")) if path.suffix in SUFFIXES]
+    assert len(bodies) > len(cases()) * len(ENCODINGS)
+    messages = MicroBatch("orders", tuple(delivery(number, body) for number, body in enumerate(bodies)))
+    agree(flattened(messages.envelopes, known(mode)[1]), thoroughly(messages, known(mode)[1]))
+
+
+SUFFIXES = frozenset({".json", ".xml", ".bin", ".txt", ".hex", ".md"})

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -134,6 +135,17 @@ FACTS = [
 ]
 
 
+@pytest.fixture(params=["UTC", "America/Los_Angeles", "Australia/Lord_Howe"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The process runs in one time zone after the other."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
 @pytest.mark.parametrize("fact", FACTS, ids=[fact.file for fact in FACTS])
 def test_the_facts_known_of_a_published_message_are_in_its_row(conformance: Path, fact: Fact) -> None:
     body = (conformance / "published" / fact.file).read_bytes()
