@@ -122,7 +122,7 @@ def available(name: str) -> bool:
     program = f"import {', '.join(wanted)}"
     if subprocess.run([VENV / "bin/python", "-c", program], capture_output=True, check=False).returncode == 0:
         return True
-    install = [VENV / "bin/pip", "install", "--quiet", *PACKAGES[name]]
+    install = [str(VENV / "bin/pip"), "install", "--quiet", *PACKAGES[name]]
     if subprocess.run(install, check=False).returncode:
         CONSOLE.print(f"{name}: left out, {' '.join(PACKAGES[name])} does not install here")
         return False

@@ -17,7 +17,6 @@ from job import arguments, lines, rows_of
 def main() -> None:
     messages, folder, kinds = arguments()
 
-    @dlt.resource(max_table_nesting=0)
     def rows() -> Iterator[Any]:
         for number, line in enumerate(lines(messages)):
             for table, row in rows_of(number, json.loads(line), kinds):
@@ -29,7 +28,7 @@ def main() -> None:
         destination=filesystem(bucket_url=str(folder / "out")),
         dataset_name="peer",
     )
-    pipeline.run(rows(), loader_file_format="parquet")
+    pipeline.run(dlt.resource(rows, max_table_nesting=0), loader_file_format="parquet")
 
 
 if __name__ == "__main__":
