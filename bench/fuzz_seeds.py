@@ -1,12 +1,16 @@
 """Messages to begin with: the conformance sets, simulated traffic, and wrapped forms of both."""
 
+import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cdsbridge.emulator.dataverse import Organization, traffic
+from cdsbridge.emulator.dataverse import Organization, metadata, traffic
 from cdsbridge.emulator.dataverse.wrappers import as_json_string, wrapped_bytes, wrapped_text
+from cdsbridge.tables.metadata import load_metadata
+from cdsbridge.tables.types import ColumnTypes
 from cdsbridge.transforms.encodings import Encoding, first_encoding
 
 KINDS: Final = ("json", "xml", "binary", "wrapped")
@@ -34,6 +38,14 @@ def good() -> Sequence[bytes]:
     """Return messages that are sound: neighbours of what is not."""
     posts = traffic(_organization(9), 4, duplicates=0, poison=0, encodings=("json", "xml", "binary"))
     return [post.body for post in posts]
+
+
+def known() -> ColumnTypes:
+    """Return what the metadata of the simulated organization tells."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "metadata.json"
+        path.write_text(json.dumps(metadata()))
+        return load_metadata(path).types
 
 
 def _kind(body: bytes, encoding: Encoding) -> str:

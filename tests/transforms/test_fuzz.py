@@ -1,10 +1,7 @@
 """Some thousand spoilt messages of every kind, the same ones every time; ``bench/fuzz.py`` makes millions."""
 
-import pytest
-
-pytest.importorskip("rich")
-
 import fuzz
+import pytest
 from fuzz import CHUNK, Failure, Prover, Tally
 
 from cdsbridge.model.verdict import Outcome, Reason, Verdict
@@ -12,7 +9,7 @@ from cdsbridge.model.verdict import Outcome, Reason, Verdict
 
 @pytest.fixture(scope="module")
 def prover() -> Prover:
-    return Prover(seed=1)
+    return Prover(seed=1, slowest=float("inf"))
 
 
 @pytest.mark.timeout(120)
@@ -49,7 +46,7 @@ def test_what_no_verdict_may_be_is_found(verdict: Verdict) -> None:
 
 
 def test_a_neighbour_that_suffers_is_found(prover: Prover, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prover, "_good_rows", [["another row"]] * len(prover._good))
+    monkeypatch.setattr(prover, "_good_rows", [[["another row"]] * len(prover._good)] * 2)
     failures: list[Failure] = [each for tally in prover.prove(range(2)).values() for each in tally.failures]
     assert [failure.what for failure in failures] == [
         "rows of sound neighbours are not as they are without it"
