@@ -85,7 +85,8 @@ class Gatherer:
     def _gather(
         self, pool: Pool, messages: Sequence[tuple[int, Envelope]], known: dict[int, str | None]
     ) -> None:
-        limit = self._rules.limits.body_bytes
+        # a body of fewer bytes than elements allowed has no more of them
+        limit = min(self._rules.limits.body_bytes, self._rules.limits.elements)
         whole = [
             (position, envelope)
             for position, envelope in messages

@@ -95,7 +95,7 @@ class Limits(BaseModel):
     body_bytes: int = Field(default=1 << 20, ge=1)
     depth: int = Field(default=64, ge=1, le=120)
     nesting: int = Field(default=120, ge=1, le=160)
-    elements: int = Field(default=200_000, ge=1)
+    elements: int = Field(default=100_000, ge=1)
     element_attributes: int = Field(default=32, ge=1)
     attributes: int = Field(default=2_000, ge=1)
     columns: int = Field(default=4_000, ge=1)

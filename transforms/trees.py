@@ -1,6 +1,7 @@
 """JSON text to a tree that keeps every digit and knows what is ambiguous."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -63,7 +64,7 @@ def parse(document: Text, limits: Limits) -> Tree:
             more members and items than the limit ``elements``.
     """
     data = document.data
-    if len(data) > limits.elements and sum(map(data.count, (b",", b"[", b"{"))) > limits.elements:
+    if _has_more(data, limits.elements):
         sentence = f"the body has more than {limits.elements} members and items, the limit `elements`"
         raise MessageRejected(Reason.TOO_LARGE, sentence)
     try:
@@ -81,6 +82,15 @@ def parse(document: Text, limits: Limits) -> Tree:
         raise MessageRejected(
             Reason.TOO_LARGE, "the body nests deeper than a message of Dataverse ever does"
         ) from error
+
+
+def _has_more(data: bytes, most: int) -> bool:
+    """Tell whether JSON has more members and items; what stands in strings counts only if it might matter."""
+    return len(data) > most and _marks(data) > most and _marks(_STRING.sub(b"", data)) > most
+
+
+def _marks(data: bytes) -> int:
+    return sum(map(data.count, (b",", b"[", b"{")))
 
 
 def compact(tree: Tree, depth: int) -> str:
@@ -169,6 +179,7 @@ def _broken(document: Text, at: int | None, clause: str) -> MessageRejected:
     return MessageRejected(Reason.UNDECODABLE, f"the body{document.inside} {clause}", where)
 
 
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _DEEPEST: Final = 200
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=_refuse

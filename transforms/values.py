@@ -133,7 +133,7 @@ class Values:
             return References(references, self._spelled(items))
         if names == {"Entity"}:
             return self._records(items, items, path)
-        if all(isinstance(item, Number) and item.text in _BYTE for item in items):
+        if all(isinstance(item, Number) and item.kind is None and item.text in _BYTE for item in items):
             return Binary(bytes([int(item.text) for item in items]))
         return Unknown(compact(items, self._limits.depth))
 

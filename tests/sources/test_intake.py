@@ -184,7 +184,7 @@ def test_what_was_not_settled_goes_back_when_reading_stops(
     send(queue, 5)
     with reading_from(Reading(source_of(queue), Ending.never(), None)) as intake:
         take(intake, 5)
-    assert depth(bus, queue)["locked"] == 0
+    wait_until(lambda: depth(bus, queue)["locked"] == 0)
     assert depth(bus, queue)["active"] == 5
 
 

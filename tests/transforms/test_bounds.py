@@ -10,7 +10,8 @@ from cdsbridge.model.verdict import Verdict
 from cdsbridge.transforms.flattener import Flattener
 from cdsbridge.transforms.rules import FlattenRules, Limits
 
-from .bodies import body, context, flatten, rejection, update
+from .bodies import body, context, data, flatten, only, rejection, update
+from .bodies import entity as record
 from .nbfx import END, SDK, XSI, chars, element, length, xmlns
 
 pytestmark = pytest.mark.timeout(20)
@@ -135,3 +136,15 @@ def test_records_in_records_end_at_a_limit(depth: int) -> None:
     inner = '{"__type":"Entity:x","Attributes":[{"key":"a","value":'
     sent = update({"a": "?"}).replace(b'"?"', (inner * depth + "1" + "}]}" * depth).encode())
     assert rejection(flatten(sent)).reason == "too-large"
+
+
+def test_commas_in_texts_are_no_items() -> None:
+    sent = body(context("Update", inputs={"Target": record({"name": "," * 150_000})}))
+    assert data(only(flatten(sent)))["name"] == "," * 150_000
+    many = body(context("Update", inputs={"Target": record({"name": "A"})}, SharedVariables=[0] * 100_001))
+    assert rejection(flatten(many)).reason == "too-large"
+
+
+def test_looking_for_texts_in_a_broken_body_ends() -> None:
+    sent = b"," * 100_001 + b'"' + b'\\"' * 400_000
+    assert rejection(flatten(b"{" + sent)).reason == "too-large"
