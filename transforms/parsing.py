@@ -27,7 +27,7 @@ Parsed = tuple[pa.Array, ...]
 
 
 _TEXTS: Final = msgspec.json.Decoder(list[str | None])
-_CHOICE: Final = re.escape(OPTION) + rb"(?:0|-?[1-9][0-9]*)\}"
+_CHOICE: Final = re.escape(OPTION) + rb"(?:0|-?[1-9][0-9]{0,18})\}"
 _CHOICES: Final = re.compile(rb"\[%b(?:,%b)*\]" % (_CHOICE, _CHOICE)).fullmatch
 _BOOLEANS: Final = msgspec.json.Decoder(list[bool | None])
 _ID_BEGINS: Final = len(REFERENCE) + len(b'"')

@@ -152,6 +152,7 @@ LOOKUP_TEXT = written(lookup("id", "contact", "Na\\me")).encode()
         (Form.OPTIONS, OPTION_TEXT),
         (Form.OPTIONS, b"[1]"),
         (Form.OPTIONS, b"[" + OPTION + b"99999999999999999999}]"),
+        (Form.OPTIONS, b"[" + OPTION + b"1" * 5_000 + b"}]"),
         (Form.REFERENCE, LOOKUP_TEXT.replace(b"[]", b"[1]")),
         (Form.REFERENCE, LOOKUP_TEXT.replace(b'"RowVersion":null', b'"RowVersion":"1"')),
         (Form.REFERENCE, LOOKUP_TEXT.replace(b'"contact"', b"null")),
