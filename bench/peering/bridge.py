@@ -11,7 +11,7 @@ from cdsbridge.sinks.parquet import ParquetSink
 from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.flattener import Flattener
 
-FLUSH = 20_000
+FLUSH = 10_000
 CHUNK = 30 << 20
 
 
