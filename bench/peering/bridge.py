@@ -1,5 +1,6 @@
 """The bridge's own batch path: messages of a file in micro-batches, flattened and committed to Parquet."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +11,15 @@ from cdsbridge.sinks.parquet import ParquetSink
 from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.flattener import Flattener
 
-LIMITS = Limits(rows=10_000, messages=10_000, size=256 << 20)
-"""When a file is written: 10,000 messages with their rows are some 100 MB."""
-
+FLUSH = 10_000
 CHUNK = 30 << 20
-"""Bytes of a micro-batch, about 5,000 messages."""
 
 
 def main() -> None:
-    messages, folder, schema = map(Path, sys.argv[1:4])
+    messages, folder, schema = sys.argv[1:4]
     share, shares = (int(text) for text in (sys.argv[4:6] or ("0", "1")))
-    flattener = Flattener(load_metadata(schema.with_name("metadata.json")).types)
-    committer = Committer([ParquetSink(url=str(folder))], limits=LIMITS)
+    flattener = Flattener(load_metadata(Path(schema).with_name("metadata.json")).types)
+    committer = Committer([ParquetSink(url=folder)], limits=Limits(FLUSH, FLUSH, 256 << 20))
     for batch in batches(messages, share, shares):
         committer.add(flattener.flatten(batch))
         if committer.due:
@@ -30,21 +28,19 @@ def main() -> None:
     committer.close()
 
 
-def batches(path: Path, share: int = 0, shares: int = 1) -> Iterator[MicroBatch]:
+def batches(path: str, share: int, shares: int) -> Iterator[MicroBatch]:
     """Yield one share of a file; a line belongs to the share it begins in."""
-    size = path.stat().st_size
+    size = os.path.getsize(path)
     begin, end = (size * part // shares for part in (share, share + 1))
-    number = begin  # no two shares have numbers in common: a line is longer than a byte
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         if begin:
             file.seek(begin - 1)
             file.readline()
         while (at := file.tell()) < end:
             data = file.read(min(CHUNK, end - at))
-            bodies = (data if data.endswith(b"\n") else data + file.readline()).split(b"\n")[:-1]
-            envelopes = tuple(Envelope(body, "bench", number + n, 1, 2) for n, body in enumerate(bodies))
-            number += len(bodies)
-            yield MicroBatch("bench", envelopes)
+            bodies = (data if data.endswith(b"\n") else data + file.readline()).split(b"\n")
+            envelopes = [Envelope(body, "bench", at + n, 1, 2) for n, body in enumerate(bodies[:-1])]
+            yield MicroBatch("bench", tuple(envelopes))
 
 
 if __name__ == "__main__":

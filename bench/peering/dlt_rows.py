@@ -11,7 +11,7 @@ os.environ["NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS"] = "100000"
 
 import dlt
 from dlt.destinations import filesystem
-from job import arguments, lines, row_of
+from job import arguments, lines, rows_of
 
 
 def main() -> None:
@@ -19,9 +19,8 @@ def main() -> None:
 
     def rows() -> Iterator[Any]:
         for number, line in enumerate(lines(messages)):
-            found = row_of(number, json.loads(line), kinds)
-            if found is not None:
-                yield dlt.mark.with_table_name(found[1], found[0])
+            for table, row in rows_of(number, json.loads(line), kinds):
+                yield dlt.mark.with_table_name(row, table)
 
     pipeline = dlt.pipeline(
         "peer",

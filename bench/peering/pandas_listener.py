@@ -2,10 +2,9 @@
 
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import pandas as pd
-from job import Row, arguments, lines, row_of
+from job import Row, arguments, lines, rows_of
 
 
 def main() -> None:
@@ -13,16 +12,15 @@ def main() -> None:
     rows: dict[str, list[Row]] = defaultdict(list)
     part = 0
     for number, line in enumerate(lines(messages)):
-        found = row_of(number, json.loads(line), kinds)
-        if found is not None:
-            rows[found[0]].append(found[1])
+        for table, row in rows_of(number, json.loads(line), kinds):
+            rows[table].append(row)
         if number % 1_000 == 999:
             part += 1
             write(rows, folder, part)
     write(rows, folder, part + 1)
 
 
-def write(rows: dict[str, list[Row]], folder: Path, part: int) -> None:
+def write(rows: dict[str, list[Row]], folder: object, part: int) -> None:
     for table, some in rows.items():
         if some:
             pd.DataFrame(some).to_parquet(f"{folder}/{table}-{part:05d}.parquet", compression="zstd")
