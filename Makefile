@@ -5,7 +5,7 @@ OLDEST_SDK := 7.14.3
 SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/emulator/server
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
 
-.PHONY: help demo test lint unit sdk bench lock schema docs clean
+.PHONY: help demo test lint unit explore sdk bench lock schema docs clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
 unit: $(VENV)/.ready-dev ## The tests, against the embedded Service Bus over TCP
 	@echo "== tests (newest supported azure-servicebus)"
 	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+explore: $(VENV)/.ready-dev ## The tests once more, properties on examples never tried before
+	@CDSBRIDGE_EXPLORE=1 $(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, on the oldest one we support
 	@echo "== tests of the SDK contract (azure-servicebus $(OLDEST_SDK))"

@@ -127,7 +127,7 @@ def _place_beside(
     """Place labels and lookup tables, except where a column of that name is one of the table's own."""
     for name, cell in beside:
         if cell.column in own or cell.column in known:
-            row.extra[f"{name}@{cell.column.removeprefix(name)}"] = as_json(cell.value)
+            row.extra[f"{name}@{cell.column.removeprefix(name)}"] = dump(cell.value)
         else:
             row.found.append(cell)
 

@@ -5,12 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 import cdsbridge
-
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
 
 CONFORMANCE = Path(cdsbridge.__file__).parent.parent / "shared" / "conformance"
 

@@ -308,3 +308,8 @@ def test_a_column_of_nulls_is_left_out() -> None:
 def test_an_entity_that_is_no_party_goes_to_extra() -> None:
     row = only(flatten(update({"child": entity({"name": "x"}, "contact", CONTACT)})))
     assert json.loads(row["_extra"])["child"]["LogicalName"] == "contact"
+
+
+def test_a_label_that_looks_like_a_date_stays_a_label() -> None:
+    row = only(flatten(update({"a": lookup(CONTACT, "contact", "/Date(0)/"), "aname": None})))
+    assert json.loads(row["_extra"])["a@name"] == "/Date(0)/"
