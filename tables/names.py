@@ -20,6 +20,9 @@ PARTY_TABLE: Final = "activityparty"
 LONGEST: Final = 128
 """Characters of the longest name that becomes a column; Dataverse allows 128 for an alias and column."""
 
+VARIANT: Final = "__text"
+"""Ends the name of the column that holds, as text, what does not fit the column before it."""
+
 _RESERVED: Final = frozenset(name.lower() for name in SYSTEM)
 
 

@@ -11,6 +11,11 @@ OPERATIONS: Final = {"create": 1, "update": 2, "delete": 3, "event": 4}
 _EPOCH_SHIFT: Final = 62_135_596_800_000_000
 """Microseconds from year 1 to 1970, so that every date Dataverse knows is positive."""
 
+VERSION: Final = "versionnumber"
+"""The column that can order a table instead of time."""
+
+_LAST: Final = 2**63 - 1
+
 
 def order_key(occurred_at: int, op: str, sequence_number: int, event_id: str) -> str:
     """Return the text whose ordinary string order is the order of events.
@@ -50,3 +55,19 @@ def order_keys(
     )
     numbers = pc.utf8_lpad(sequence_numbers.cast(pa.string()), 19, "0")
     return pc.binary_join_element_wise(times, ranks, numbers, event_ids, ".")
+
+
+def by_version(rows: pa.Table) -> pa.Table:
+    """Return rows whose ``_order`` begins with their ``versionnumber``.
+
+    Dataverse raises it with each write of a row
+    (https://learn.microsoft.com/power-apps/developer/data-platform/optimistic-concurrency).
+    Rows without one come first, in the order of time; a delete without one comes last.
+    """
+    count = rows.num_rows
+    sent = rows.column(VERSION) if VERSION in rows.column_names else pa.nulls(count, pa.int64())
+    gone = pc.equal(rows.column("_op"), "delete")
+    known = pc.coalesce(sent, pc.if_else(gone, pa.scalar(_LAST), pa.scalar(0)))
+    padded = pc.utf8_lpad(known.cast(pa.string()), 19, "0")
+    order = pc.binary_join_element_wise(padded, rows.column("_order"), ".")
+    return rows.set_column(rows.column_names.index("_order"), "_order", order)
