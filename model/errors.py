@@ -6,6 +6,7 @@
   x ServiceUnreachable -> the broker cannot be reached; exit 69
   x NotPermitted      -> the broker or sink refuses us; exit 77
   x SinkUnavailable   -> the write may succeed if tried again; hold
+  x Fenced            -> another bridge has taken the sink over; stop, and do not start again; exit 75
   x MessageRejected   -> this message goes to quarantine; the others go on
 """
 
@@ -32,6 +33,10 @@ class NotPermitted(BridgeError):
 
 class SinkUnavailable(BridgeError):
     """A sink cannot take data now: locked, full, away.  Trying again may help."""
+
+
+class Fenced(BridgeError):
+    """Another bridge has taken a sink over: this one must stop, and not start again by itself."""
 
 
 class MessageRejected(BridgeError):

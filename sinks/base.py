@@ -5,18 +5,45 @@ pickle.  A *writer* is live: it holds connections and exists in one worker
 between ``open`` and ``close``.
 """
 
+import os
+import socket
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol, Self
 
 import pyarrow as pa
 
 from ..model.errors import SinkUnavailable
 from ..tables.schema import TableSchema
+from ..tables.state import StateChanges
+from .archive_schema import SCHEMA as MESSAGES
 
 
 class SchemaMoved(SinkUnavailable):
     """Another writer has given a column another type meanwhile: describe and plan again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One start of a bridge, which its sinks are to obey; shared by all its workers.
+
+    Attributes:
+        run: What tells it from every other start.
+        told: What people are told of it, such as ``bridge orders on host h, process 42,
+            since 2026-01-31T08:00:00Z``.
+    """
+
+    run: str
+    told: str
+
+    @classmethod
+    def of(cls, bridge: str) -> Self:
+        """Return the claim of a bridge that starts now, in this process."""
+        since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        told = f"bridge {bridge} on {socket.gethostname()}, process {os.getpid()}, since {since}"
+        return cls(uuid.uuid4().hex, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +56,19 @@ class Flush:
             are distinct within a table.
         quarantine: Rows as in :data:`cdsbridge.sinks.quarantine.SCHEMA`.
         ledger: Rows as in :data:`cdsbridge.sinks.ledger.SCHEMA`.
+        states: Name in the sink (``account``) to what the flush says of the current
+            state; the state is prepared beforehand, with the columns named there.
+        messages: The messages themselves, as :data:`cdsbridge.sinks.archive_schema.SCHEMA`;
+            none unless the sink asks for them.
+        now: The instant of the commit, microseconds since 1970 UTC.
     """
 
     tables: Mapping[str, pa.Table]
     quarantine: pa.Table
     ledger: pa.Table
+    states: Mapping[str, StateChanges] = field(default_factory=dict)
+    messages: pa.Table = field(default_factory=MESSAGES.empty_table)
+    now: int = 0
 
 
 class Staged(Protocol):
@@ -45,7 +80,8 @@ class SinkWriter(Protocol):
 
     Every method may raise :class:`cdsbridge.model.errors.SinkUnavailable` when
     trying again may help, and then leaves nothing a reader could take for
-    data.
+    data.  With a claim, ``commit`` raises :class:`cdsbridge.model.errors.Fenced`
+    once another claim has taken the sink over.
     """
 
     def describe(self, table: str) -> TableSchema | None:
@@ -58,7 +94,12 @@ class SinkWriter(Protocol):
         """Turn a flush into what ``commit`` can write at once.  Nothing is visible yet."""
 
     def commit(self, staged: Staged) -> None:
-        """Make the flush durable; history first, its ledger rows not before it."""
+        """Make the flush durable; history first, then states, its ledger rows not before them.
+
+        Raises:
+            RowsRefused: Some rows can never be written (see :mod:`cdsbridge.sinks.refused`); nothing was.
+            Fenced: The sink is no longer ours.
+        """
 
     def close(self) -> None:
         """Release what the writer holds."""
@@ -85,6 +126,12 @@ class SinkReader(Protocol):
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
         """Return those of some event ids that a history table holds, each once, in any order."""
 
+    def state(self, table: str) -> pa.Table:
+        """Return all rows of a state, by its name in the sink, in any order.
+
+        A state that is not there has no rows and no columns.
+        """
+
     def close(self) -> None:
         """Release what the reader holds."""
 
@@ -96,8 +143,27 @@ class Sink(Protocol):
     def name(self) -> str:
         """What people know the sink by, in logs and errors; never a secret."""
 
-    def open(self) -> SinkWriter:
+    @property
+    def history(self) -> bool:
+        """Whether it takes every event."""
+
+    @property
+    def state(self) -> bool:
+        """Whether it keeps the current state."""
+
+    @property
+    def wants_messages(self) -> bool:
+        """Whether it takes the messages themselves."""
+
+    @property
+    def max_columns(self) -> int:
+        """Columns a table may have; further data is kept in ``_extra``."""
+
+    def open(self, claim: Claim | None = None) -> SinkWriter:
         """Return a live writer.
+
+        Args:
+            claim: The start that takes the sink over; the newest one has it.
 
         Raises:
             SinkUnavailable: The sink is away.
