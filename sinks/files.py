@@ -1,11 +1,11 @@
-"""Whole files under one root: local disk or any object store, created once and never changed."""
+"""Whole files under one root: local disk or any object store, created once and never torn."""
 
 import contextlib
 import io
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from obstore.exceptions import (
     BaseError,
     NotFoundError,
     PermissionDeniedError,
+    PreconditionError,
     UnauthenticatedError,
 )
 from obstore.store import LocalStore, from_url
@@ -34,6 +35,7 @@ _RETRIES: Final = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 _SIGNATURE: Final = re.compile(r"([?&](?:sig|X-(?:Amz|Goog)-(?:Signature|Security-Token))=)[^&\s\"]+")
 _STAGING: Final = "_staging"
 _ORPHAN_AGE: Final = timedelta(days=1)
+_RACES: Final = 16
 
 
 class _Refused(SinkUnavailable):
@@ -74,6 +76,33 @@ class Files:
                 return False
             return True
 
+    def swap(self, path: str, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace a file, whole or not at all.
+
+        Where the store can compare, what another wrote meanwhile is never written over:
+        the change is made anew on it.  A local disk cannot; there the last one wins.
+
+        Args:
+            path: Below the root, parts divided by ``/``.
+            change: Gets all of the file, ``None`` if there is none, and gives what to write
+                instead; ``None`` leaves it.
+
+        Raises:
+            SinkUnavailable: The store did not take it.
+        """
+        with self._told(path):
+            for _ in range(_RACES):
+                held, tag = self._tagged(path)
+                data = change(held)
+                if data is None or self._swapped(path, data, tag):
+                    return
+        raise SinkUnavailable(f"{self._name}: {path}: others keep changing it")
+
+    def remove(self, path: str) -> None:
+        """Remove a file; one that is not there is no fault."""
+        with self._told(path), contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.delete(self._store, path)
+
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, or ``None`` if there is no such file."""
         with self._told(path):
@@ -90,10 +119,14 @@ class Files:
 
     def walk(self, folder: str, ending: str = "") -> Iterator[str]:
         """Yield the paths of the files anywhere below a folder, in the order of their names."""
+        return iter(self.sizes(folder, ending))
+
+    def sizes(self, folder: str, ending: str = "") -> dict[str, int]:
+        """Return the paths of the files anywhere below a folder, in the order of names, with their bytes."""
         with self._told(folder):
             chunks = obstore.list(self._store, folder)
-            found = [entry["path"] for chunk in chunks for entry in chunk]
-        return iter(sorted(path for path in found if path.endswith(ending)))
+            found = [(entry["path"], int(entry["size"])) for chunk in chunks for entry in chunk]
+        return dict(sorted(entry for entry in found if entry[0].endswith(ending)))
 
     def folders(self) -> list[str]:
         """Return the names of the folders right below the root, sorted."""
@@ -115,6 +148,21 @@ class Files:
 
     def _create(self, path: str, data: bytes) -> None:
         obstore.put(self._store, path, data, mode="create", use_multipart=False)
+
+    def _tagged(self, path: str) -> tuple[bytes | None, str | None]:
+        try:
+            found = obstore.get(self._store, path)
+        except (NotFoundError, FileNotFoundError):
+            return None, None
+        return bytes(found.bytes()), found.meta["e_tag"]
+
+    def _swapped(self, path: str, data: bytes, tag: str | None) -> bool:
+        mode: Any = "create" if tag is None else {"e_tag": tag}
+        try:
+            obstore.put(self._store, path, data, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError, NotFoundError):
+            return False
+        return True
 
     @contextlib.contextmanager
     def _told(self, path: str) -> Iterator[None]:
@@ -159,11 +207,21 @@ class LocalFiles(Files):
             obstore.delete(self._store, old)
 
     def _create(self, path: str, data: bytes) -> None:
+        self._put(path, data, overwrite=False)
+
+    def _swapped(self, path: str, data: bytes, tag: str | None) -> bool:
+        try:
+            self._put(path, data, overwrite=tag is not None)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _put(self, path: str, data: bytes, *, overwrite: bool) -> None:
         staged = f"{_STAGING}/{uuid.uuid4().hex}"
         try:
             obstore.put(self._store, staged, data, use_multipart=False)
             _flush(self._root / staged)
-            obstore.rename(self._store, staged, path, overwrite=False)
+            obstore.rename(self._store, staged, path, overwrite=overwrite)
         except BaseException:
             with contextlib.suppress(BaseError, OSError):
                 obstore.delete(self._store, staged)

@@ -57,6 +57,10 @@ class ParquetReader:
                 found.append(ids.filter(pc.is_in(ids, event_ids)).combine_chunks().cast(pa.string()))
         return pc.unique(pa.concat_arrays(found))
 
+    def state(self, table: str) -> pa.Table:  # noqa: ARG002 - the protocol's
+        """Return no rows: there is no current state here."""
+        return pa.table({})
+
     def close(self) -> None:
         """Nothing is held."""
 

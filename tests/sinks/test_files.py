@@ -35,6 +35,36 @@ def test_a_file_that_is_not_there_reads_as_none(files: Files) -> None:
         pass
 
 
+def test_a_file_is_swapped_for_what_becomes_of_it(files: Files) -> None:
+    files.swap("a/b.txt", lambda held: b"first" if held is None else b"wrong")
+    files.swap("a/b.txt", lambda held: b"second" if held == b"first" else b"wrong")
+    files.swap("a/b.txt", lambda held: None)
+    assert files.read("a/b.txt") == b"second"
+
+
+def test_what_another_wrote_meanwhile_is_not_written_over() -> None:
+    files = Files(MemoryStore(), "box")
+    files.create("n", b"0")
+    others = iter([b"7", b"9"])
+
+    def one_more(held: bytes | None) -> bytes:
+        for other in others:
+            files.swap("n", lambda _, other=other: other)  # type: ignore[misc]
+            break
+        return b"%d" % (int(held or b"0") + 1)
+
+    files.swap("n", one_more)
+    assert files.read("n") == b"10"
+
+
+def test_a_file_is_removed_once(files: Files) -> None:
+    files.create("a/b", b"")
+    files.remove("a/b")
+    files.remove("a/b")
+    assert files.read("a/b") is None
+    assert files.sizes("a") == {}
+
+
 def test_a_folder_is_told_from_one_whose_name_begins_alike(files: Files) -> None:
     for path in ("a/2", "a/1", "ab/3"):
         files.create(path, b"")

@@ -1,8 +1,12 @@
 """What is particular to Parquet files."""
 
+import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,10 +14,11 @@ import pytest
 from pydantic import ValidationError
 
 from cdsbridge.model.errors import BridgeError, SinkUnavailable
-from cdsbridge.sinks import ParquetSink, parquet
+from cdsbridge.sinks import ParquetSink, parquet_lake
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.holding import Backoff
+from cdsbridge.tables.columns import SYSTEM
 
 from .batches import Post, flattened, text
 from .contract import (
@@ -103,21 +108,103 @@ def test_a_file_has_every_column_known_in_the_same_order(place: ParquetPlace) ->
     assert names[1] == [*names[0], "street"]
 
 
-def test_a_large_flush_is_cut_into_files(place: ParquetPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "MAX_ROWS", 10)
+def test_a_large_flush_is_cut_into_files(place: ParquetPlace) -> None:
+    place.sink = ParquetSink(url=place.sink.url, file_rows=10)
     events = [f"e{i:02d}-0" for i in range(25)]
     put(place, Flush({TABLE: rows_for(SCHEMA, events)}, NO_REJECTS, NO_ENDINGS))
     assert sorted(pq.read_metadata(path).num_rows for path in place.root.rglob("*.parquet")) == [7, 9, 9]
     assert [row["_event_id"] for row in place.rows(TABLE)] == events
 
 
-def test_a_flush_heavy_in_bytes_is_cut_into_files(
+def test_a_flush_heavy_in_memory_is_cut_into_files(
     place: ParquetPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(parquet_lake, "MAX_ARROW", 10_000)
     rows = rows_for(SCHEMA, [f"e{i}-0" for i in range(4)], {"name": ["x" * 8_000] * 4})
     put(place, Flush({TABLE: rows}, NO_REJECTS, NO_ENDINGS))
     assert len(data_files(place)) == 4
+
+
+def test_a_file_too_large_on_the_disk_is_cut_by_its_encoded_size(place: ParquetPlace) -> None:
+    place.sink = ParquetSink(url=place.sink.url, file_bytes=64 * 1024)
+    events = [f"e{i:02d}-0" for i in range(20)]
+    noise = [os.urandom(10_000).hex() for _ in events]
+    put(place, Flush({TABLE: rows_for(SCHEMA, events, {"name": noise})}, NO_REJECTS, NO_ENDINGS))
+    sizes = [path.stat().st_size for path in place.root.rglob("*.parquet")]
+    assert len(sizes) > 3
+    assert max(sizes) <= 64 * 1024
+    assert [(row["_event_id"], row["name"]) for row in place.rows(TABLE)] == list(
+        zip(events, noise, strict=True)
+    )
+
+
+def test_a_row_too_large_for_any_file_has_one_of_its_own(place: ParquetPlace) -> None:
+    place.sink = ParquetSink(url=place.sink.url, file_bytes=64 * 1024)
+    texts = ["small", os.urandom(100_000).hex(), "small too"]
+    put(
+        place,
+        Flush(
+            {TABLE: rows_for(SCHEMA, ["a-0", "b-0", "c-0"], {"name": texts})},
+            NO_REJECTS,
+            NO_ENDINGS,
+        ),
+    )
+    assert [row["name"] for row in place.rows(TABLE)] == texts
+    assert all(
+        pq.read_metadata(path).num_rows == 1 or path.stat().st_size <= 64 * 1024
+        for path in place.root.rglob("*.parquet")
+    )
+
+
+def published(place: ParquetPlace) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((place.root / TABLE / "_schema.json").read_text())
+    return found
+
+
+def test_the_columns_stand_beside_the_data_with_what_each_version_added(place: ParquetPlace) -> None:
+    with opened(place) as writer:
+        writer.prepare(schema_with(name=pa.string()))
+        writer.prepare(schema_with(name=pa.string(), price=pa.decimal128(38, 4)))
+        writer.prepare(schema_with(name=pa.string()))
+    found = published(place)
+    wide = schema_with(name=pa.string(), price=pa.decimal128(38, 4))
+    assert [column["name"] for column in found["columns"]] == list(wide.columns)
+    assert (found["table"], found["version"]) == (TABLE, 2)
+    assert [entry["version"] for entry in found["versions"]] == [1, 2]
+    assert found["versions"][1]["added"] == [{"name": "price", "type": "decimal(38,4)"}]
+
+
+@pytest.mark.parametrize("held", [None, b"{", b'{"versions": 3}', b'{"versions": [{"version": 1}]}'])
+def test_columns_beside_the_data_that_are_torn_or_behind_are_mended(
+    place: ParquetPlace, held: bytes | None
+) -> None:
+    schemas = schema_with(name=pa.string()), schema_with(name=pa.string(), age=pa.int64())
+    with opened(place) as writer:
+        for schema in schemas:
+            writer.prepare(schema)
+    whole = published(place)
+    path = place.root / TABLE / "_schema.json"
+    path.unlink() if held is None else path.write_bytes(held)
+    with opened(place) as writer:
+        writer.prepare(schemas[1])
+    assert published(place) == whole
+
+
+def test_writers_that_widen_at_once_leave_every_column_beside_the_data(tmp_path: Path) -> None:
+    sink = ParquetSink(url=str(tmp_path))
+    wanted = [f"column{i}" for i in range(8)]
+
+    def widen(name: str) -> None:
+        with closing(sink.open()) as writer:
+            writer.prepare(schema_with(**{name: pa.int64()}))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(widen, wanted))
+    with closing(sink.open()) as writer:
+        writer.prepare(schema_with())
+    found = json.loads((tmp_path / TABLE / "_schema.json").read_text())
+    assert {column["name"] for column in found["columns"]} == {*SYSTEM, *wanted}
+    assert found["version"] == 8
 
 
 def test_columns_that_are_not_written_down_are_taken_from_the_files(place: ParquetPlace) -> None:
