@@ -29,6 +29,8 @@ class Reason(StrEnum):
     BAD_VALUE = "bad-value"
     TYPE_CONFLICT = "type-conflict"
     TOO_LARGE = "too-large"
+    CONTRACT = "contract"
+    REFUSED = "refused"
 
 
 class Verdict(Struct, frozen=True, gc=False):

@@ -1,9 +1,8 @@
 """The rule of committing: every sink holds a flush before any message in it is settled."""
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -12,12 +11,18 @@ from ..model import failpoints
 from ..model.batch import FlattenedBatch
 from ..model.counters import counters
 from ..model.errors import BridgeError, ConfigError, NotPermitted, SinkUnavailable
-from ..model.verdict import Disposition, DispositionBatch, Outcome, Verdict
+from ..model.verdict import Disposition, DispositionBatch, Outcome, Reason, Verdict
+from ..tables.columns import history_name
+from ..tables.contract import Contracts
+from ..tables.names import PARTY_TABLE
 from ..tables.schema import TableSchema, evolve
 from .arrow_types import type_name
-from .base import Flush, SchemaMoved, Sink, SinkWriter
+from .base import Claim, SchemaMoved, Sink
 from .holding import Backoff, Holding, OnHold, log_hold, stopping
-from .plan import Plan, committed_rows, make_plan, outcomes, touched
+from .pieces import numbers_of
+from .plan import MAX_COLUMNS, Plan, Rules, committed_rows, make_plan, outcomes, touched
+from .refused import RowsRefused
+from .slot import Slot
 
 T = TypeVar("T")
 
@@ -56,6 +61,8 @@ class Committer:
         backoff: How long to wait.
         accounted: Whether the envelopes are messages, whose ends ledger, quarantine and
             counters tell; rows that came by another way are not.
+        contracts: What becomes of news about tables.
+        claim: The start of a bridge that takes the sinks over; none takes nothing over.
     """
 
     def __init__(
@@ -68,13 +75,21 @@ class Committer:
         on_hold: OnHold = log_hold,
         backoff: Backoff | None = None,
         accounted: bool = True,
+        contracts: Contracts | None = None,
+        claim: Claim | None = None,
     ) -> None:
         if not sinks:
             raise ConfigError("A bridge needs at least one sink")
-        self._slots: Final = [_Slot(sink) for sink in sinks]
+        self._slots: Final = [Slot(sink, claim) for sink in sinks]
         self._limits: Final = limits or Limits()
         self._clock = clock
-        self._accounted: Final = accounted
+        self._rules: Final = Rules(
+            contracts or Contracts(),
+            min(MAX_COLUMNS, *(sink.max_columns for sink in sinks)),
+            accounted,
+            any(sink.state for sink in sinks),
+            any(sink.wants_messages for sink in sinks),
+        )
         self._holding: Final = Holding(backoff or Backoff(), stop, on_hold)
         self._known: dict[str, TableSchema] = {}
         self.clear()
@@ -134,30 +149,52 @@ class Committer:
 
     def _written(self) -> Plan:
         attempt = 0
+        refused: dict[int, Verdict] = {}
         while True:
             try:
-                self._look_up(touched(self._pending) - self._known.keys())
-                plan = make_plan(self._pending, self._known, self._clock(), accounted=self._accounted)
-                for slot in self._slots:
-                    self._persist(slot, partial(slot.write, plan.schemas, plan.flush))
+                names = touched(self._pending) | ({PARTY_TABLE} if self._rules.states else set())
+                self._look_up({history_name(name): name for name in names})
+                plan = make_plan(self._pending, self._known, self._clock(), self._rules, refused)
+                self._write(plan)
             except SchemaMoved as moved:
                 self._known.clear()
                 self._wait("a sink", moved, attempt)
                 attempt += 1
+            except RowsRefused as error:
+                refused |= self._refused(error, refused)
             else:
                 self._known.update({schema.table: schema for schema in plan.schemas})
                 return plan
 
-    def _look_up(self, tables: set[str]) -> None:
-        for table in sorted(tables):
-            union = TableSchema(table)
+    def _write(self, plan: Plan) -> None:
+        """Stage in every sink before any commits, so that what one refuses stands in none."""
+        for slot in self._slots:
+            self._persist(slot, partial(slot.stage, plan))
+        for slot in self._slots:
+            self._persist(slot, partial(slot.commit, plan))
+
+    def _refused(self, error: RowsRefused, before: Mapping[int, Verdict]) -> dict[int, Verdict]:
+        rows = {(row.table, row.event_id): row for row in error.rows}
+        numbers = numbers_of(self._pending, rows)
+        found = {
+            number: Verdict.rejected(Reason.REFUSED, rows[row].sentence, rows[row].column)
+            for row, number in numbers.items()
+            if number not in before
+        }
+        if not found:
+            raise error
+        return found
+
+    def _look_up(self, tables: Mapping[str, str]) -> None:
+        for history in sorted(tables.keys() - self._known.keys()):
+            union = TableSchema(history)
             for slot in self._slots:
-                found = self._persist(slot, partial(slot.describe, table))
+                found = self._persist(slot, partial(slot.describe, history, tables[history]))
                 union = _united(union, found, slot.sink.name) if found else union
             if union.columns:
-                self._known[table] = union
+                self._known[history] = union
 
-    def _persist(self, slot: "_Slot", action: Callable[[], T]) -> T:
+    def _persist(self, slot: Slot, action: Callable[[], T]) -> T:
         attempt = 0
         while True:
             try:
@@ -177,49 +214,13 @@ class Committer:
         self._holding.wait(sink, error, attempt)
 
     def _count(self, plan: Plan) -> None:
-        if self._accounted:
+        if self._rules.accounted:
             found = outcomes(plan)
             counters.add("committed", found[Outcome.COMMITTED])
             counters.add("skipped", found[Outcome.SKIPPED])
             counters.add("rejected", found[Outcome.REJECTED])
         counters.add("rows", committed_rows(plan))
         counters.add("flushes")
-
-
-class _Slot:
-    """One sink, its live writer, and what that writer has prepared."""
-
-    def __init__(self, sink: Sink) -> None:
-        self.sink = sink
-        self.met = False
-        self._writer: SinkWriter | None = None
-        self._prepared: dict[str, TableSchema] = {}
-
-    def describe(self, table: str) -> TableSchema | None:
-        return self._live().describe(table)
-
-    def write(self, schemas: Sequence[TableSchema], flush: Flush) -> None:
-        writer = self._live()
-        for schema in schemas:
-            if self._prepared.get(schema.table) != schema:
-                writer.prepare(schema)
-                self._prepared[schema.table] = schema
-        staged = writer.stage(flush)
-        failpoints.reach("staged")
-        writer.commit(staged)
-
-    def drop(self) -> None:
-        writer, self._writer = self._writer, None
-        self._prepared.clear()
-        if writer is not None:
-            with contextlib.suppress(SinkUnavailable):
-                writer.close()
-
-    def _live(self) -> SinkWriter:
-        if self._writer is None:
-            self._writer = self.sink.open()
-            self.met = True
-        return self._writer
 
 
 def _united(union: TableSchema, found: TableSchema, sink: str) -> TableSchema:

@@ -11,19 +11,19 @@ alone, never from the order in which they arrive.  Hence folding is
 associative, commutative and idempotent; ``docs/decisions/012-the-fold.md``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import hydration
 from .columns import TIMESTAMP
+from .extras import members, owner, spelled
 from .latest import NONE, Flags, Latest, Numbers, Sayings, joined, latest
-from .presence import Presence, members, owner, presence
+from .presence import Presence, presence
 from .versions import CREATE, CUT, DELETE, MARKS, parse, spell
 
 SYSTEM: Final[Mapping[str, pa.DataType]] = {
@@ -259,9 +259,9 @@ class _Rows:
         ends: dict[int, list[int]] = {}
         for key, rank in self.board.deletes:
             ends.setdefault(key, []).append(rank)
-        spelled = [(at, name) for name, at in case.slots.items() if name not in {DELETE, _TOP}]
-        slots = np.array([at for at, _ in spelled])
-        names = [name for _, name in spelled]
+        written = [(at, name) for name, at in case.slots.items() if name not in {DELETE, _TOP}]
+        slots = np.array([at for at, _ in written])
+        names = [name for _, name in written]
         for key in self.keys.tolist():
             ranks = self.board.own.rank[key, slots]
             said = [(case.orders[ranks[at]], names[at]) for at in np.nonzero(ranks != NONE)[0].tolist()]
@@ -279,11 +279,13 @@ class _Rows:
         for row in said:
             by_key.setdefault(int(case.key_of_row[row]), []).append(row)
         for key in self.keys.tolist():
-            yield _spelled(
-                (name, raw)
-                for row in by_key.get(key, ())
-                for name, raw in said[row].items()
-                if self.board.source[key, case.slots[owner(name)]] == row
+            yield spelled(
+                {
+                    name: raw
+                    for row in by_key.get(key, ())
+                    for name, raw in said[row].items()
+                    if self.board.source[key, case.slots[owner(name)]] == row
+                }
             )
 
     def _first_written(self, now: int) -> pa.Array:
@@ -297,15 +299,3 @@ class _Rows:
 
 def _arrays(column: Any) -> list[pa.Array]:
     return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-
-
-def _spelled(found: Iterable[tuple[str, msgspec.Raw]]) -> str | None:
-    parts = [
-        f"{msgspec.json.encode(name).decode()}:{bytes(raw).decode()}"
-        for name, raw in sorted(found, key=_name)
-    ]
-    return f"{{{','.join(parts)}}}" if parts else None
-
-
-def _name(member: tuple[str, msgspec.Raw]) -> str:
-    return member[0]

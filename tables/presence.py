@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .extras import members, owner
 from .names import VARIANT, label_name, target_name
 
 Flags = npt.NDArray[np.bool_]
 
 _names: Final = msgspec.json.Decoder(list[str]).decode
-_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _CHOICES: Final = r"^-?\d+(;-?\d+)*$"
 
 
@@ -53,8 +53,8 @@ def presence(changes: pa.Table, data: Sequence[str], others: Iterable[str]) -> P
         others: Further names that versions are kept of.
     """
     sent, codes = _sent(changes)
-    extras = {row: _members(text) for row, text in _filled(changes, "_extra")}
-    kept = {owner(key) for members in extras.values() for key in members}
+    extras = {row: members(text) for row, text in _filled(changes, "_extra")}
+    kept = {owner(key) for found in extras.values() for key in found}
     slots = tuple(dict.fromkeys((*data, *sorted({*kept, *others, *(n for names in sent for n in names)}))))
     index = {name: at for at, name in enumerate(slots)}
     own = _flags(sent, index)[codes]
@@ -62,8 +62,8 @@ def presence(changes: pa.Table, data: Sequence[str], others: Iterable[str]) -> P
     for name in data:
         if name in changes.column_names:
             there[:, index[name]] = changes.column(name).is_valid().to_numpy()
-    for row, members in extras.items():
-        own[row, [index[owner(key)] for key in members]] = True
+    for row, found in extras.items():
+        own[row, [index[owner(key)] for key in found]] = True
     beside = np.zeros_like(own)
     stems = _stems(index)
     for slot in sorted(range(len(slots)), key=lambda at: len(slots[at])):
@@ -74,20 +74,6 @@ def presence(changes: pa.Table, data: Sequence[str], others: Iterable[str]) -> P
             unsaid &= ~goes
         own[:, slot] |= unsaid
     return Presence(slots, stems, own, beside, extras)
-
-
-def owner(key: str) -> str:
-    """Return the column a member of ``_extra`` belongs to.
-
-    >>> owner("ownerid@name"), owner("note")
-    ('ownerid', 'note')
-    """
-    return key.partition("@")[0] or key
-
-
-def members(text: str | None) -> Mapping[str, msgspec.Raw]:
-    """Return the members of an ``_extra``, each as the JSON it is."""
-    return _members(text) if text else {}
 
 
 def stem(name: str) -> tuple[str, ...]:

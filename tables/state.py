@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns import SYSTEM as HISTORY
+from .contract import Contracts
 from .fold import SYSTEM, fold
 from .names import EVENT_TABLE, PARTY_TABLE
 from .order import VERSION, by_version
@@ -87,14 +88,14 @@ class StateChanges:
 def state_changes(
     rows: Mapping[str, pa.Table],
     data: Mapping[str, Mapping[str, pa.DataType]],
-    orders: Mapping[str, str] | None = None,
+    contracts: Contracts,
 ) -> Iterator[StateChanges]:
     """Yield what rows say of the state of their tables; events have none.
 
     Args:
         rows: Logical name of a table to rows of its history, every post of every event.
         data: Logical name of a table to the columns of its history.
-        orders: Logical name of a table to the column that orders it, where that is not time.
+        contracts: They say what orders a table.
     """
     parties = rows.get(PARTY_TABLE)
     empty = [each for name, some in rows.items() if (each := emptied(name, some, parties)) is not None]
@@ -102,7 +103,7 @@ def state_changes(
         if table in {EVENT_TABLE, PARTY_TABLE}:
             continue
         keyed = changes.filter(changes.column("Id").is_valid())
-        if (orders or {}).get(table) == VERSION:
+        if contracts.of(table).order == VERSION:
             keyed = by_version(keyed)
         if keyed.num_rows:
             yield StateChanges(state_schema(table, data[table]), "Id", keyed)

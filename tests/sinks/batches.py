@@ -10,6 +10,7 @@ from cdsbridge.model.batch import FlattenedBatch, TableBatch
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.model.verdict import Outcome, Verdict
 from cdsbridge.tables.columns import FLATTENED, TIMESTAMP
+from cdsbridge.tables.contract import Contracts, TableContract
 
 NOW = 1_790_000_000_000_000
 """An instant in 2026."""
@@ -111,3 +112,7 @@ def _table_batch(table: str, rows: list[tuple[int, dict[str, pa.Scalar]]]) -> Ta
     arrays = [pa.array(values, kind.type) for values, kind in zip(columns.values(), fields, strict=True)]
     positions = pa.array([position for position, _ in rows], pa.int32())
     return TableBatch(table, pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields)), positions)
+
+
+STRICT = Contracts(default=TableContract(other_type="quarantine"))
+"""What does not fit its column goes to quarantine."""

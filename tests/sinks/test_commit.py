@@ -1,5 +1,6 @@
 """The rule of committing, through real sinks."""
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from cdsbridge.model.verdict import DispositionBatch, Outcome, Reason, Verdict
 from cdsbridge.sinks.commit import Committer, Limits
 from cdsbridge.tables.columns import SYSTEM
 
-from .batches import NOW, Post, flattened, number, text
+from .batches import NOW, STRICT, Post, flattened, number, text
 from .contract import TABLE, opened, reading, schema_with
 from .places import ParquetPlace, Place, SqlitePlace
 
@@ -28,7 +29,7 @@ def places(tmp_path: Path) -> list[Place]:
 
 @pytest.fixture
 def committer(places: list[Place]) -> Iterator[Committer]:
-    made = Committer([place.sink for place in places], clock=lambda: NOW)
+    made = Committer([place.sink for place in places], clock=lambda: NOW, contracts=STRICT)
     yield made
     made.close()
 
@@ -181,12 +182,20 @@ def test_a_table_or_column_no_sink_can_name_is_refused(committer: Committer, nam
     assert verdicts[-1].outcome == Outcome.COMMITTED
 
 
-def test_a_table_does_not_outgrow_what_databases_hold(committer: Committer) -> None:
+def test_a_table_does_not_outgrow_what_databases_hold(committer: Committer, places: list[Place]) -> None:
     wide = account(1, "a", **{f"c{i:04d}": number(i) for i in range(1_450)})
     assert outcomes(flush(committer, flattened([wide]))) == [["committed"]]
     wider = account(2, "b", **{f"d{i:04d}": number(i) for i in range(100)})
     known = account(3, "c", c0007=number(7))
-    assert outcomes(flush(committer, flattened([wider, known]))) == [["rejected", "committed"]]
+    assert outcomes(flush(committer, flattened([wider, known]))) == [["committed", "committed"]]
+    for place in places:
+        row = next(row for row in place.rows(TABLE) if row["_event_id"] == "b-0")
+        kept = json.loads(row["_extra"])
+        assert {**kept, **{n: row[n] for n in row if n[0] == "d" and row[n] is not None}} == {
+            f"d{i:04d}": i for i in range(100)
+        }
+        assert kept["d0099"] == 99
+        assert len(row) <= 1_500
 
 
 def test_of_two_posts_of_an_event_in_one_flush_the_lower_order_is_kept(
@@ -218,7 +227,7 @@ def test_a_flush_of_rejected_messages_makes_no_table(committer: Committer, place
 
 def test_the_columns_of_a_table_are_remembered_over_a_restart(places: list[Place]) -> None:
     sinks = [place.sink for place in places]
-    first, second = Committer(sinks), Committer(sinks)
+    first, second = (Committer(sinks, contracts=STRICT) for _ in range(2))
     flush(first, flattened([account(1, "a", size=number(1), born=pa.scalar(date(2020, 1, 2)))]))
     first.close()
     assert outcomes(flush(second, flattened([account(2, "b", size=text("big"))]))) == [["rejected"]]
@@ -228,7 +237,7 @@ def test_the_columns_of_a_table_are_remembered_over_a_restart(places: list[Place
 def test_a_sink_that_lacks_a_column_gets_it_with_the_type_of_the_other(places: list[Place]) -> None:
     with opened(places[0]) as writer:
         writer.prepare(schema_with(size=pa.decimal128(38, 4)))
-    committer = Committer([place.sink for place in places])
+    committer = Committer([place.sink for place in places], contracts=STRICT)
     assert outcomes(flush(committer, flattened([account(1, "a", size=text("big"))]))) == [["rejected"]]
     assert outcomes(flush(committer, flattened([account(2, "b")]))) == [["committed"]]
     committer.close()

@@ -16,11 +16,11 @@ from cdsbridge.model.counters import counters
 from cdsbridge.model.errors import BridgeError, NotPermitted, SinkUnavailable
 from cdsbridge.sinks import ParquetSink, SqlSink
 from cdsbridge.sinks.audit import audit
-from cdsbridge.sinks.base import Sink, SinkReader, SinkWriter
+from cdsbridge.sinks.base import Claim, Sink, SinkReader, SinkWriter
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.holding import Backoff
 
-from .batches import NOW, Post, flattened, text
+from .batches import NOW, STRICT, Post, flattened, text
 from .contract import TABLE
 from .places import PLACES, ParquetPlace, Place, SqlitePlace
 
@@ -238,11 +238,27 @@ class Fussy:
     def name(self) -> str:
         return self._sink.name
 
-    def open(self) -> SinkWriter:
+    @property
+    def history(self) -> bool:
+        return self._sink.history
+
+    @property
+    def state(self) -> bool:
+        return self._sink.state
+
+    @property
+    def wants_messages(self) -> bool:
+        return self._sink.wants_messages
+
+    @property
+    def max_columns(self) -> int:
+        return self._sink.max_columns
+
+    def open(self, claim: Claim | None = None) -> SinkWriter:
         answer = self._answers.pop(0) if self._answers else None
         if answer:
             raise answer
-        return self._sink.open()
+        return self._sink.open(claim)
 
     def read(self) -> SinkReader:
         return self._sink.read()
@@ -298,7 +314,7 @@ def test_a_sink_that_was_written_is_not_written_again_while_another_is_away(tmp_
 def test_a_writer_whose_columns_another_changed_plans_again(tmp_path: Path) -> None:
     for name, make in PLACES.items():
         sink = make(tmp_path / name).sink
-        one, other = Committer([sink], backoff=SOON), Committer([sink], backoff=SOON)
+        one, other = (Committer([sink], backoff=SOON, contracts=STRICT) for _ in range(2))
         for committer in (one, other):
             committer.add(flattened(POSTS[:1]))
             committer.flush()

@@ -11,10 +11,10 @@ from hypothesis import given
 
 from cdsbridge.model.verdict import Outcome, Reason
 from cdsbridge.sinks.fitting import fitted
-from cdsbridge.sinks.plan import make_plan
+from cdsbridge.sinks.plan import Rules, make_plan
 from cdsbridge.tables.schema import TableSchema
 
-from .batches import Post, flattened
+from .batches import STRICT, Post, flattened
 
 DECIMAL = pa.decimal128(38, 10)
 STAMP = pa.timestamp("us", tz="UTC")
@@ -74,7 +74,7 @@ def test_a_plan_holds_what_fits_and_rejects_only_the_messages_that_do_not() -> N
     known = {
         "account_history": TableSchema("account_history", {"_event_id": pa.string(), "size": pa.int64()})
     }
-    plan = make_plan([flattened(posts)], known, 0)
+    plan = make_plan([flattened(posts)], known, 0, Rules(contracts=STRICT))
     assert plan.flush.tables["account_history"].column("size").to_pylist() == [1, None, 7]
     (verdicts,) = plan.verdicts
     assert [verdict.outcome for verdict in verdicts] == [

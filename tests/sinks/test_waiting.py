@@ -20,7 +20,7 @@ from cdsbridge.tables.columns import FLATTENED, SYSTEM
 from cdsbridge.tables.hydration import TruncatedRow, hydration_id
 from cdsbridge.tables.schema import TableSchema
 
-from .batches import NOW, Post, Rows, flattened, number, text
+from .batches import NOW, STRICT, Post, Rows, flattened, number, text
 from .contract import TABLE, rows_for, schema_with
 from .places import ParquetPlace, Place, SqlitePlace
 
@@ -37,7 +37,7 @@ def answer(event: str, sequence_number: int, rows: Rows = WHOLE) -> Post:
 
 
 def write(places: Sequence[Place], posts: Sequence[Post], *, accounted: bool = True) -> list[Verdict]:
-    committer = Committer([place.sink for place in places], accounted=accounted)
+    committer = Committer([place.sink for place in places], accounted=accounted, contracts=STRICT)
     committer.add(flattened(posts))
     (batch,) = committer.flush()
     committer.close()
