@@ -15,13 +15,13 @@ from .load import load_config
 
 
 def audit_bridge(config: BridgeConfig) -> AuditReport:
-    """Compare the journal of a bridge with the ledger and the history of each sink.
+    """Compare the journal of a bridge with ledger and history of each sink that keeps a history.
 
     Raises:
         SinkUnavailable: A sink cannot be read.
     """
     folder = None if config.journal is None else Path(config.journal)
-    readers = {sink.name: sink.read() for sink in config.sinks}
+    readers = {sink.name: sink.read() for sink in config.sinks if sink.history}
     try:
         received = None if folder is None else read_journal(folder, "received")
         settled = None if folder is None else read_journal(folder, "settled")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..sinks import AnySink
 from ..sources.config import ServiceBusSource
+from ..tables.contract import Contracts
 from ..transforms.rules import FlattenRules
 from ..webapi.config import DataverseApi
 
@@ -54,6 +55,9 @@ class BridgeConfig(BaseModel):
     )
     sinks: Annotated[tuple[AnySink, ...], Field(min_length=1)] = Field(
         description="Where tables go; every sink gets everything."
+    )
+    contracts: Contracts = Field(
+        default=Contracts(), description="What becomes of new tables, new columns and values of other types."
     )
     commit: CommitConfig = Field(default=CommitConfig(), description="When to commit.")
     state: Path | None = Field(

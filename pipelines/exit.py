@@ -5,6 +5,7 @@ from enum import IntEnum
 from ..model.errors import (
     BridgeError,
     ConfigError,
+    Fenced,
     NotPermitted,
     ServiceUnreachable,
     SinkUnavailable,
@@ -20,6 +21,7 @@ class Exit(IntEnum):
     USAGE = 2
     AUDIT_MISMATCH = 3
     TOO_MANY_REJECTED = 4
+    TAKEN_OVER = 5
     UNREACHABLE = 69
     ROWS_WAIT = 75
     NOT_PERMITTED = 77
@@ -35,6 +37,8 @@ def exit_code(error: BridgeError) -> Exit:
     """
     if isinstance(error, ConfigError | UsageRefused):
         return Exit.CONFIGURATION
+    if isinstance(error, Fenced):
+        return Exit.TAKEN_OVER
     if isinstance(error, NotPermitted):
         return Exit.NOT_PERMITTED
     if isinstance(error, ServiceUnreachable | SinkUnavailable):

@@ -6,6 +6,7 @@ from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 
 from ..model.verdict import DispositionBatch
+from ..sinks.base import Claim
 from ..sinks.steps import CommitTables
 from ..sources.ending import Ending, When
 from ..sources.read import BundleLimits, ReadFromServiceBus
@@ -19,13 +20,16 @@ _LULL: Final = 0.25
 """Seconds without a message after which a draining bridge commits what it has."""
 
 
-def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollection[DispositionBatch]:
+def bridge(
+    pipeline: Pipeline, config: BridgeConfig, ending: Ending, claim: Claim | None = None
+) -> PCollection[DispositionBatch]:
     """Lay the graph of a bridge.
 
     Args:
         pipeline: Where to lay it.
         config: Source, rules and sinks.
         ending: When reading ends.
+        claim: This start of the bridge; without one a second bridge on the same sinks is not noticed.
 
     Returns:
         The dispositions, each durable and handed in to be settled.
@@ -50,6 +54,6 @@ def bridge(pipeline: Pipeline, config: BridgeConfig, ending: Ending) -> PCollect
         flattened = flattened | "HydrateInline" >> hydrate
     return (
         flattened
-        | "CommitTables" >> CommitTables(config.sinks)
+        | "CommitTables" >> CommitTables(config.sinks, contracts=config.contracts, claim=claim)
         | "SettleMessages" >> SettleMessages(config.source)
     )

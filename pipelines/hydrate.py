@@ -173,7 +173,8 @@ def _metadata(config: BridgeConfig) -> Metadata:
 
 def _listed(config: BridgeConfig) -> Generator[TruncatedRow]:
     with ExitStack() as stack:
-        yield from waiting([stack.enter_context(closing(sink.read())) for sink in config.sinks])
+        histories = [sink for sink in config.sinks if sink.history]
+        yield from waiting([stack.enter_context(closing(sink.read())) for sink in histories])
 
 
 def _pieces(rows: Iterable[TruncatedRow], size: int) -> Iterator[list[TruncatedRow]]:
@@ -186,7 +187,9 @@ class _Commit:
     """Gathers answers, commits them, and reports what became of each."""
 
     def __init__(self, config: BridgeConfig, report: Report) -> None:
-        self._committer = Committer(config.sinks, limits=Limits(rows=_AT_ONCE), accounted=False)
+        self._committer = Committer(
+            config.sinks, limits=Limits(rows=_AT_ONCE), accounted=False, contracts=config.contracts
+        )
         self._report = report
         self._gathered: list[Hydration] = []
 

@@ -11,13 +11,14 @@ from types import FrameType
 from typing import Final
 
 from ..model.counters import counters
-from ..model.errors import BridgeError, ConfigError, SinkUnavailable, UsageRefused
-from ..sinks.holding import stopping
+from ..model.errors import BridgeError, ConfigError, Fenced, SinkUnavailable, UsageRefused
+from ..sinks.base import Claim
+from ..sinks.holding import stopping, taken_over
 from ..sources.ending import Ending, When
 from ..sources.intake import Reading, reading_from, stop_reading
 from .collector import rare_collections
 from .config import BridgeConfig
-from .exit import Exit
+from .exit import Exit, exit_code
 from .graph import bridge
 from .local import flat_memory, local_pipeline
 
@@ -60,6 +61,7 @@ def run_bridge(config: BridgeConfig, ending: Ending) -> RunResult:
     """
     begun = time.monotonic()
     stopping.clear()
+    taken_over.clear()
     with _signals() as stop, rare_collections():
         error = _run_until_done(config, ending, stop)
         code = _code(config, stop, error)
@@ -105,10 +107,11 @@ def _signals() -> Iterator[_Stop]:
 
 def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Exception | None:
     pause, tries, opened = _FIRST_PAUSE, 0, False
+    claim = Claim.of(config.name)
     while True:
         flushes = counters.read()["flushes"]
         try:
-            _run_once(config, ending, stop.asked.is_set)
+            _run_once(config, ending, claim, stop.asked.is_set)
         except (ConfigError, UsageRefused):
             raise
         except Exception as error:
@@ -118,6 +121,8 @@ def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Except
         else:
             return None
         opened = True
+        if taken_over:
+            return taken_over[0]
         if stop.asked.is_set():
             return SinkUnavailable(f"stopped before everything received was committed: {_last_line(trouble)}")
         if counters.read()["flushes"] > flushes:
@@ -132,19 +137,19 @@ def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Except
         pause = min(2 * pause, _BACKOFF_MAX)
 
 
-def _run_once(config: BridgeConfig, ending: Ending, stopped: Callable[[], bool]) -> None:
+def _run_once(config: BridgeConfig, ending: Ending, claim: Claim, stopped: Callable[[], bool]) -> None:
     """Run the pipeline once; what it still holds goes back to the broker whatever happens."""
     with reading_from(Reading(config.source, ending, config.journal)), flat_memory():
         if stopped():
             stop_reading()
         pipeline = local_pipeline()
-        bridge(pipeline, config, ending)
+        bridge(pipeline, config, ending, claim)
         pipeline.run().wait_until_finish()
 
 
 def _code(config: BridgeConfig, stop: _Stop, error: Exception | None) -> Exit:
-    if isinstance(error, SinkUnavailable):
-        return Exit.UNREACHABLE
+    if isinstance(error, SinkUnavailable | Fenced):
+        return exit_code(error)
     if error is not None:
         return Exit.UNEXPECTED
     if stop.signal == signal.SIGINT:

@@ -12,13 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..model.errors import BridgeError, SinkUnavailable
+from ..model.errors import BridgeError, Fenced, SinkUnavailable
 
 stopping: Final = threading.Event()
 """Set it to ask every commit in this process not to wait for a sink any longer.
 
 A commit whose sinks are there is not disturbed by it.
 """
+
+taken_over: Final[list[Fenced]] = []
+"""What commits in this process were told when another bridge took their sink over."""
 
 OnHold = Callable[[str, BridgeError, float], None]
 """Called with the sink's name, its error, and the seconds until the next try."""
