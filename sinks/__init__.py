@@ -1,14 +1,15 @@
-"""Where tables go: Parquet files and SQL databases, and the raw archive; stage, then commit."""
+"""Where tables go: Delta lakes, Parquet files and SQL databases, and the raw archive; stage, then commit."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from .archive import ArchiveSink
+from .delta import DeltaSink
 from .parquet import ParquetSink
 from .sql import SqlSink
 
-AnySink = Annotated[ArchiveSink | ParquetSink | SqlSink, Field(discriminator="kind")]
+AnySink = Annotated[ArchiveSink | DeltaSink | ParquetSink | SqlSink, Field(discriminator="kind")]
 """Any sink a configuration can name, told apart by ``kind``."""
 
-__all__ = ["AnySink", "ArchiveSink", "ParquetSink", "SqlSink"]
+__all__ = ["AnySink", "ArchiveSink", "DeltaSink", "ParquetSink", "SqlSink"]

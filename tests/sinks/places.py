@@ -13,9 +13,13 @@ from typing import Protocol
 
 import duckdb
 import pyarrow as pa
+from obstore.store import LocalStore
 
-from cdsbridge.sinks import ParquetSink, SqlSink
+from cdsbridge.sinks import DeltaSink, ParquetSink, SqlSink
 from cdsbridge.sinks.base import Sink
+from cdsbridge.sinks.delta_table import folder_name
+
+from .delta_log import table_rows
 
 Cell = str | int | float | bytes | None
 Row = Mapping[str, Cell]
@@ -75,7 +79,27 @@ class PortableSqlitePlace(SqlitePlace):
     portable = True
 
 
+class DeltaPlace:
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "delta"
+        self.sink = DeltaSink(url=str(self.root))
+
+    def rows(self, table: str) -> list[Row]:
+        if not (self.root / folder_name(table)).exists():
+            return []
+        found = table_rows(LocalStore(self.root), folder_name(table), delta_order(table))
+        return [] if found is None else canonical(found)
+
+
+def delta_order(table: str) -> str:
+    """Return the columns that name a row of a table, as SQL."""
+    if table.startswith("_"):
+        return "entity, sequence_number, enqueued_at"
+    return "_event_id" if table.endswith("_history") else "Id"
+
+
 PLACES: Mapping[str, Callable[[Path], Place]] = {
+    "delta": DeltaPlace,
     "parquet": ParquetPlace,
     "sqlite": SqlitePlace,
     "sqlite-portable": PortableSqlitePlace,
