@@ -118,4 +118,4 @@ def _state(changes: StateChanges, now: int, held: pa.Table) -> Decision:
     if any(columns.get(field.name) != field.type for field in held.schema):
         raise SchemaMoved(f"Table {changes.schema.table} has got other columns")
     folded = changes.folded(held.select(list(columns)), now)
-    return Decision(pc.unique(folded.column(changes.group)).combine_chunks(), folded)
+    return Decision(pc.unique(folded.column(changes.group)), folded)

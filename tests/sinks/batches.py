@@ -1,5 +1,6 @@
 """Flattened batches made by hand, without the flattener."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,8 @@ def flattened(posts: Sequence[Post]) -> FlattenedBatch:
     found: dict[str, list[tuple[int, dict[str, pa.Scalar]]]] = {}
     for position, post in enumerate(posts):
         for row, (table, values) in enumerate(post.rows):
-            found.setdefault(table, []).append((position, {**post.system(row), **values}))
+            sent = {"_changed": text(json.dumps(sorted(values)))}
+            found.setdefault(table, []).append((position, {**post.system(row), **sent, **values}))
     tables = tuple(_table_batch(table, rows) for table, rows in found.items())
     return FlattenedBatch(MicroBatch(posts[0].entity, envelopes), tables, verdicts)
 
