@@ -4,7 +4,7 @@ Layout, below the URL::
 
     _archive/ingest_date=2026-11-24/<name>.parquet
 
-A name is a hash of the messages in the file, and a file is created once.
+A name is a hash of the messages in the file and their commit, and a file is created once.
 After a crash a message may come again and stand in a second file: entity,
 sequence number and enqueued time tell, and the first counts.
 """

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,14 +13,12 @@ from ..model.errors import ConfigError
 from . import archive_schema
 from .archive_schema import envelopes
 from .files import Files
-from .parquet_lake import day_of
+from .parquet_lake import day_in, day_of, first_of, kind_of
 
 _AT_ONCE: Final = 1_000
 """Messages of one micro-batch after which what follows is another one."""
 _REMEMBERED: Final = 200_000
 """Messages by which a repeat is told; it comes soon after, and one told late is harmless."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY: Final = "ingest_date="
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class ArchiveReader:
         """Yield the files by their first message; a day at a time, for a day may have thousands."""
         days: dict[str, list[str]] = {}
         for path in self._files.walk(archive_schema.TABLE, ".parquet"):
-            days.setdefault(path.partition(_DAY)[2].partition("/")[0], []).append(path)
+            days.setdefault(day_in(path), []).append(path)
         for day, paths in sorted(days.items()):
             if (since is None or day >= day_of(since)) and (until is None or day <= day_of(until)):
                 yield from sorted(paths, key=self._first)
@@ -112,11 +109,8 @@ class ArchiveReader:
         with self._files.open(path) as file:
             metadata = pq.read_metadata(file)
         try:
-            return min(
-                tuple(_least(metadata.row_group(group), name) for name in ("committed_at", "position"))
-                for group in range(metadata.num_row_groups)
-            )
-        except (KeyError, ValueError, TypeError, AttributeError):
+            return first_of(metadata, kind_of(archive_schema.TABLE))
+        except (KeyError, ValueError):
             raise self._foreign(path) from None
 
     def _pieces(self, path: str, since: int | None, until: int | None) -> Iterator[pa.Table]:
@@ -132,14 +126,6 @@ class ArchiveReader:
 
     def _foreign(self, path: str) -> ConfigError:
         return ConfigError(f"{self._name}: {path} is no file of an archive: remove it, or name another place")
-
-
-def _least(group: Any, name: str) -> int:
-    columns = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
-    least = columns[name].statistics.min
-    if isinstance(least, datetime):
-        return (least.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-    return int(least)
 
 
 def _between(rows: pa.Table, since: int | None, until: int | None) -> pa.Table:

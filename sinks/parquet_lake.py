@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
@@ -99,6 +99,8 @@ class Kind:
         key: Columns that name a row; a row may stand in several files.
         rank: Columns by which the one that counts is told: the lowest.
         identity: Columns a file is named after.
+        order: Columns by whose least values the files stand in their order.
+        ordered: Whether that order counts.
         group_bytes: Arrow bytes of one row group, at most.
     """
 
@@ -106,23 +108,35 @@ class Kind:
     key: tuple[str, ...]
     rank: tuple[str, ...]
     identity: tuple[str, ...]
+    order: tuple[str, ...]
+    ordered: bool = False
     group_bytes: int = MAX_ARROW
 
 
 _HISTORY: Final = Kind(
-    "SinkCreatedOn", ("_event_id",), ("_order", "_received_at", "SinkCreatedOn"), ("_event_id", "_order")
+    "SinkCreatedOn",
+    key=("_event_id",),
+    rank=("_order", "_received_at", "SinkCreatedOn"),
+    identity=("_event_id", "_order"),
+    order=("SinkCreatedOn",),
 )
 _OTHERS: Final[Mapping[str, Kind]] = {
-    ledger.TABLE: Kind("committed_at", ledger.KEY, ("committed_at",), ledger.KEY),
-    quarantine.TABLE: Kind("quarantined_at", quarantine.KEY, ("quarantined_at",), quarantine.KEY),
+    ledger.TABLE: Kind("committed_at", ledger.KEY, ("committed_at",), ledger.KEY, ("committed_at",)),
+    quarantine.TABLE: Kind(
+        "quarantined_at", quarantine.KEY, ("quarantined_at",), quarantine.KEY, ("quarantined_at",)
+    ),
     archive_schema.TABLE: Kind(
         "committed_at",
-        archive_schema.KEY,
-        ("committed_at", "batch", "position"),
-        archive_schema.KEY,
-        16 * _MEGABYTE,
+        key=archive_schema.KEY,
+        rank=("committed_at", "batch", "position"),
+        identity=(*archive_schema.KEY, "committed_at"),
+        order=("committed_at", "position"),
+        ordered=True,
+        group_bytes=16 * _MEGABYTE,
     ),
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY: Final = "ingest_date="
 
 
 def kind_of(table: str) -> Kind:
@@ -192,7 +206,7 @@ def path_of(table: str, day: str, names: Sequence[str]) -> str:
         names: A text a row, in any order; see :func:`names_of`.
     """
     name = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:32]
-    return f"{folder_of(table)}/ingest_date={day}/{name}.parquet"
+    return f"{folder_of(table)}/{_DAY}{day}/{name}.parquet"
 
 
 def names_of(identity: pa.Table) -> list[str]:
@@ -207,6 +221,38 @@ def day_of(stamp: int) -> str:
     '2026-09-21'
     """
     return datetime.fromtimestamp(stamp // 1_000_000, UTC).date().isoformat()
+
+
+def day_in(path: str) -> str:
+    """Return the day in a path, an ISO date.
+
+    >>> day_in("account_history/ingest_date=2026-09-21/0a.parquet")
+    '2026-09-21'
+    """
+    return path.partition(_DAY)[2].partition("/")[0]
+
+
+def first_of(metadata: pq.FileMetaData, kind: Kind) -> tuple[int, ...]:
+    """Return where a file stands in the order of its table: the least values of its first row group.
+
+    Raises:
+        KeyError: A column is not there, or has no statistics.
+    """
+    return min(
+        tuple(_least(metadata.row_group(group), name) for name in kind.order)
+        for group in range(metadata.num_row_groups)
+    )
+
+
+def _least(group: Any, name: str) -> int:
+    columns = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
+    statistics = columns[name].statistics
+    if statistics is None or not statistics.has_min_max:
+        raise KeyError(name)
+    least = statistics.min
+    if isinstance(least, datetime):
+        return (least.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+    return int(least)
 
 
 def _cuts(rows: pa.Table, file_rows: int) -> Iterator[pa.Table]:
