@@ -15,6 +15,7 @@ from .columns import SYSTEM as HISTORY
 from .contract import Contracts
 from .fold import SYSTEM, fold
 from .names import EVENT_TABLE, PARTY_TABLE
+from .option_sets import learnt, metadata_schema
 from .order import VERSION, by_version
 from .parties import PARTY_SYSTEM, SET, emptied, fold_sets, with_sets
 from .schema import TableSchema
@@ -107,6 +108,8 @@ def state_changes(
             keyed = by_version(keyed)
         if keyed.num_rows:
             yield StateChanges(state_schema(table, data[table]), "Id", keyed)
+    for name, changes in learnt(rows):
+        yield StateChanges(metadata_schema(name), "Id", changes)
     if parties is not None or empty:
         known = dict(data.get(PARTY_TABLE, {}))
         for each in empty:

@@ -135,5 +135,3 @@ def shown(state: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in state
     ]
-
-
