@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from ..tables import hydration
 from . import ledger, quarantine
 from .files import Files
+from .parquet_lake import folder_of
 
 _HISTORY: Final = "_history"
 _TRUNCATED: Final = (pc.field("_truncated") == pa.scalar(True)) & pc.field("_op").isin(hydration.OPERATIONS)
@@ -52,10 +53,17 @@ class ParquetReader:
         """Return those of some event ids that the files of a table hold."""
         found = [pa.array([], pa.string())]
         if len(event_ids):
-            for path in self._files.walk(quote(table, safe=""), ".parquet"):
+            for path in self._files.walk(folder_of(table), ".parquet"):
                 ids = self._columns(path, ["_event_id"]).column(0)
                 found.append(ids.filter(pc.is_in(ids, event_ids)).combine_chunks().cast(pa.string()))
         return pc.unique(pa.concat_arrays(found))
+
+    def history(self, table: str) -> Iterator[pa.Table]:
+        """Yield the rows of a history, one row group of one file at a time."""
+        for path in self._files.walk(folder_of(table), ".parquet"):
+            with self._files.open(path) as file:
+                reader = pq.ParquetFile(file)
+                yield from map(reader.read_row_group, range(reader.num_row_groups))
 
     def state(self, table: str) -> pa.Table:  # noqa: ARG002 - the protocol's
         """Return no rows: there is no current state here."""
