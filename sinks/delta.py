@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from ..model.errors import ConfigError
 from .base import Claim
 from .delta_errors import Teller, first_contact
 from .delta_reader import DeltaReader
@@ -88,16 +89,18 @@ class DeltaSink(BaseModel):
         """Return the place of the tables.
 
         Raises:
-            ConfigError: No store can be opened by this URL and these options.
+            ConfigError: No store can be opened by this URL and these options, or no table there.
             SinkUnavailable: The root folder cannot be made.
         """
         options = {key: value.get_secret_value() for key, value in self.options.items()}
-        files = open_files(self.url, options, self.name)
         parts = urlsplit(self.url)
         is_local = parts.scheme in {"", "file"}
         root = self.url.rstrip("/")
         if is_local:
             path = unquote(parts.path) if parts.scheme else self.url
             root = str(Path(path).expanduser().absolute())
+            if "%" in root:
+                raise ConfigError(f"{self.name}: Delta tables cannot lie below a folder with % in its name")
+        files = open_files(self.url, options, self.name)
         teller = Teller(self.name, tuple(filter(None, options.values())))
         return Lake(files, root, is_local, options, teller, self.checkpoint_interval)
