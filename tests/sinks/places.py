@@ -6,33 +6,17 @@ A new sink is one class and one line in ``PLACES``.
 import glob
 import sqlite3
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
-import pyarrow as pa
 from obstore.store import LocalStore
 
 from cdsbridge.sinks import DeltaSink, ParquetSink, SqlSink
-from cdsbridge.sinks.base import Sink
 from cdsbridge.sinks.delta_table import folder_name
+from cdsbridge.sinks.testing import Place, canonical
+from cdsbridge.sinks.testing.places import Row
 
 from .delta_log import table_rows
-
-Cell = str | int | float | bytes | None
-Row = Mapping[str, Cell]
-
-
-class Place(Protocol):
-    """A sink, empty at first, and another way to see what it holds."""
-
-    @property
-    def sink(self) -> Sink: ...
-
-    def rows(self, table: str) -> list[Row]:
-        """Return what a user of the sink sees as the rows, sorted."""
 
 
 class ParquetPlace:
@@ -69,8 +53,8 @@ class SqlitePlace:
             connection.row_factory = sqlite3.Row
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
                 return []
-            key = "_event_id" if table.endswith("_history") else "entity, sequence_number, enqueued_at"
-            return [dict(row) for row in connection.execute(f'SELECT * FROM "{table}" ORDER BY {key}')]
+            rows = connection.execute(f'SELECT * FROM "{table}" ORDER BY {key_of(table)}')
+            return [dict(row) for row in rows]
         finally:
             connection.close()
 
@@ -87,11 +71,11 @@ class DeltaPlace:
     def rows(self, table: str) -> list[Row]:
         if not (self.root / folder_name(table)).exists():
             return []
-        found = table_rows(LocalStore(self.root), folder_name(table), delta_order(table))
+        found = table_rows(LocalStore(self.root), folder_name(table), key_of(table))
         return [] if found is None else canonical(found)
 
 
-def delta_order(table: str) -> str:
+def key_of(table: str) -> str:
     """Return the columns that name a row of a table, as SQL."""
     if table.startswith("_"):
         return "entity, sequence_number, enqueued_at"
@@ -104,25 +88,3 @@ PLACES: Mapping[str, Callable[[Path], Place]] = {
     "sqlite": SqlitePlace,
     "sqlite-portable": PortableSqlitePlace,
 }
-
-
-def canonical(table: pa.Table) -> list[Row]:
-    """Return rows with every value in one form: text for what has no plain form everywhere."""
-    columns = [[_cell(value) for value in column] for column in table.columns]
-    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _cell(value: pa.Scalar) -> Cell:
-    if not value.is_valid:
-        return None
-    if pa.types.is_timestamp(value.type):
-        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value.value)
-        return instant.replace(tzinfo=None).isoformat(" ", "microseconds")
-    found = value.as_py()
-    if isinstance(found, Decimal):
-        return format(found, "f")
-    if isinstance(found, bool):
-        return int(found)
-    if isinstance(found, str | int | float | bytes):
-        return found
-    return str(found)

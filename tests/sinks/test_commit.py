@@ -13,10 +13,10 @@ from cdsbridge.model.counters import counters
 from cdsbridge.model.errors import ConfigError
 from cdsbridge.model.verdict import DispositionBatch, Outcome, Reason, Verdict
 from cdsbridge.sinks.commit import Committer, Limits
+from cdsbridge.sinks.testing.history import TABLE, opened, reading, schema_with
 from cdsbridge.tables.columns import SYSTEM
 
 from .batches import NOW, STRICT, Post, flattened, number, text
-from .contract import TABLE, opened, reading, schema_with
 from .places import ParquetPlace, Place, SqlitePlace
 
 SKIPPED = Verdict(Outcome.SKIPPED)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from .contract import SinkContract
+from cdsbridge.sinks.testing import SinkContract, StateContract
+
 from .places import PLACES, Place
 
 
@@ -15,3 +16,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 class TestEverySink(SinkContract):
     """The contract, once for each sink."""
+
+
+class TestEveryState(StateContract):
+    """The contract of states, once for each sink that keeps them."""
+
+    @pytest.fixture
+    def place(self, place: Place) -> Place:
+        if not place.sink.state:
+            pytest.skip("this sink keeps no state: plain files are never rewritten")
+        return place

@@ -19,9 +19,9 @@ from cdsbridge.sinks.audit import audit
 from cdsbridge.sinks.base import Claim, Sink, SinkReader, SinkWriter
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.holding import Backoff
+from cdsbridge.sinks.testing.history import TABLE
 
 from .batches import NOW, STRICT, Post, flattened, text
-from .contract import TABLE
 from .places import PLACES, ParquetPlace, Place, SqlitePlace
 
 SOON = Backoff(first=0.001, cap=0.01)

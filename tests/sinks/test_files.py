@@ -14,8 +14,7 @@ from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.files import Files, LocalFiles
 from cdsbridge.sinks.parquet import ParquetWriter
 from cdsbridge.sinks.parquet_reader import ParquetReader
-
-from .contract import NO_REJECTS, TABLE, commit, ending, endings, rows_for, schema_with
+from cdsbridge.sinks.testing.history import NO_REJECTS, TABLE, commit, ending, endings, rows_for, schema_with
 
 
 @pytest.fixture(params=["object store", "disk"])

@@ -16,9 +16,9 @@ from cdsbridge.model.verdict import DispositionBatch
 from cdsbridge.sinks import AnySink
 from cdsbridge.sinks.commit import Limits
 from cdsbridge.sinks.steps import CommitTables
+from cdsbridge.sinks.testing.history import TABLE
 
 from .batches import Post, flattened, text
-from .contract import TABLE
 from .places import ParquetPlace, Place, SqlitePlace
 
 ROW = ("account", {"name": text("A")})

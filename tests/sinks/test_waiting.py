@@ -15,13 +15,13 @@ from cdsbridge.sinks import ledger, quarantine
 from cdsbridge.sinks.audit import AuditReport, audit
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
+from cdsbridge.sinks.testing.history import TABLE, rows_for, schema_with
 from cdsbridge.sinks.waiting import waiting
 from cdsbridge.tables.columns import FLATTENED, SYSTEM
 from cdsbridge.tables.hydration import TruncatedRow, hydration_id
 from cdsbridge.tables.schema import TableSchema
 
 from .batches import NOW, STRICT, Post, Rows, flattened, number, text
-from .contract import TABLE, rows_for, schema_with
 from .places import ParquetPlace, Place, SqlitePlace
 
 WHOLE: Rows = [("account", {"name": text("A")})]

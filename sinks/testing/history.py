@@ -1,7 +1,4 @@
-"""What every sink promises.
-
-To hold a new sink to it, add it to ``places.PLACES``.
-"""
+"""What every sink promises of histories, ledger and quarantine."""
 
 import pickle
 from collections.abc import Iterator, Mapping
@@ -13,12 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cdsbridge.sinks import ledger, quarantine
-from cdsbridge.sinks.base import Flush, SchemaMoved, SinkReader, SinkWriter
-from cdsbridge.tables import hydration
-from cdsbridge.tables.columns import SYSTEM, TIMESTAMP
-from cdsbridge.tables.schema import TableSchema
-
+from ...tables import hydration
+from ...tables.columns import SYSTEM, TIMESTAMP
+from ...tables.schema import TableSchema
+from .. import ledger, quarantine
+from ..base import Flush, SchemaMoved, SinkReader, SinkWriter
 from .places import Place, canonical
 
 TABLE = "account_history"
@@ -28,6 +24,7 @@ NO_REJECTS = quarantine.SCHEMA.empty_table()
 
 
 def schema_with(**columns: pa.DataType) -> TableSchema:
+    """Return the history of accounts with some data columns."""
     return TableSchema(TABLE, {**SYSTEM, **columns})
 
 
@@ -53,6 +50,7 @@ def rows_for(
 
 
 def ending(number: int, **values: object) -> dict[str, object]:
+    """Return the ledger row of a message."""
     return {
         "entity": "orders",
         "sequence_number": number,
@@ -68,27 +66,31 @@ def ending(number: int, **values: object) -> dict[str, object]:
 
 
 def endings(*rows: dict[str, object]) -> pa.Table:
+    """Return ledger rows as a table."""
     return pa.Table.from_pylist(list(rows), schema=ledger.SCHEMA)
 
 
 def commit(writer: SinkWriter, flush: Flush) -> None:
+    """Stage and commit a flush."""
     writer.commit(writer.stage(flush))
 
 
 @contextmanager
 def opened(place: Place) -> Iterator[SinkWriter]:
+    """Open a writer for a while."""
     with closing(place.sink.open()) as writer:
         yield writer
 
 
 @contextmanager
 def reading(place: Place) -> Iterator[SinkReader]:
+    """Open a reader for a while."""
     with closing(place.sink.read()) as reader:
         yield reader
 
 
 class SinkContract:
-    """Tests over the fixture ``place``."""
+    """Tests over the fixture ``place``, an empty :class:`Place`."""
 
     def test_a_table_that_is_not_there_has_no_columns(self, place: Place) -> None:
         with opened(place) as writer:
