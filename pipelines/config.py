@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..sinks import AnySink
 from ..sources.config import ServiceBusSource
 from ..tables.contract import Contracts
+from ..tables.profile import Profile
 from ..transforms.rules import FlattenRules
 from ..webapi.config import DataverseApi
 
@@ -58,6 +59,10 @@ class BridgeConfig(BaseModel):
     )
     contracts: Contracts = Field(
         default=Contracts(), description="What becomes of new tables, new columns and values of other types."
+    )
+    profile: Profile = Field(
+        default="native",
+        description="native: our columns; synapse-compat: those of Azure Synapse Link, no labels of choices.",
     )
     commit: CommitConfig = Field(default=CommitConfig(), description="When to commit.")
     state: Path | None = Field(

@@ -54,6 +54,7 @@ def bridge(
         flattened = flattened | "HydrateInline" >> hydrate
     return (
         flattened
-        | "CommitTables" >> CommitTables(config.sinks, contracts=config.contracts, claim=claim)
+        | "CommitTables"
+        >> CommitTables(config.sinks, contracts=config.contracts, claim=claim, profile=config.profile)
         | "SettleMessages" >> SettleMessages(config.source)
     )

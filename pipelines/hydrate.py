@@ -188,7 +188,11 @@ class _Commit:
 
     def __init__(self, config: BridgeConfig, report: Report) -> None:
         self._committer = Committer(
-            config.sinks, limits=Limits(rows=_AT_ONCE), accounted=False, contracts=config.contracts
+            config.sinks,
+            limits=Limits(rows=_AT_ONCE),
+            accounted=False,
+            contracts=config.contracts,
+            profile=config.profile,
         )
         self._report = report
         self._gathered: list[Hydration] = []

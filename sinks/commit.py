@@ -15,6 +15,7 @@ from ..model.verdict import Disposition, DispositionBatch, Outcome, Reason, Verd
 from ..tables.columns import history_name
 from ..tables.contract import Contracts
 from ..tables.names import PARTY_TABLE
+from ..tables.profile import Profile
 from ..tables.schema import TableSchema, evolve
 from .arrow_types import type_name
 from .base import Claim, SchemaMoved, Sink
@@ -63,6 +64,7 @@ class Committer:
             counters tell; rows that came by another way are not.
         contracts: What becomes of news about tables.
         claim: The start of a bridge that takes the sinks over; none takes nothing over.
+        profile: Which columns tables show.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Committer:
         accounted: bool = True,
         contracts: Contracts | None = None,
         claim: Claim | None = None,
+        profile: Profile = "native",
     ) -> None:
         if not sinks:
             raise ConfigError("A bridge needs at least one sink")
@@ -89,6 +92,7 @@ class Committer:
             accounted,
             any(sink.state for sink in sinks),
             any(sink.wants_messages for sink in sinks),
+            profile,
         )
         self._holding: Final = Holding(backoff or Backoff(), stop, on_hold)
         self._known: dict[str, TableSchema] = {}

@@ -17,6 +17,7 @@ from ..model.verdict import Outcome, Verdict
 from ..tables.columns import TIMESTAMP, history_name
 from ..tables.contract import Contracts
 from ..tables.names import PARTY_TABLE
+from ..tables.profile import Profile, shown, with_partitions
 from ..tables.schema import TableSchema
 from ..tables.state import state_changes
 from .agreeing import agree
@@ -41,6 +42,7 @@ class Rules:
         accounted: Whether ledger and quarantine tell how the envelopes ended.
         states: Whether some sink keeps the current state.
         messages: Whether some sink takes the messages themselves.
+        profile: Which columns tables show.
     """
 
     contracts: Contracts = field(default_factory=Contracts)
@@ -48,6 +50,7 @@ class Rules:
     accounted: bool = True
     states: bool = False
     messages: bool = False
+    profile: Profile = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,10 @@ def make_plan(
     agreed = agree(pieces_of(pending), known, rules.contracts, rules.max_columns, refused or {})
     rows = {table: concatenated(group) for table, group in by_table(agreed.pieces).items()}
     schemas = {table: agreed.schemas[table] for table in rows}
-    histories = {history_name(table): _history(some, schemas[table], now) for table, some in rows.items()}
+    kept = {
+        table: TableSchema(each.table, shown(each.columns, rules.profile)) for table, each in schemas.items()
+    }
+    histories = {history_name(table): _history(some, kept[table], now) for table, some in rows.items()}
     verdicts = _final_verdicts(pending, agreed.refused)
     ended = _ended(pending, verdicts) if rules.accounted else []
     states = []
@@ -105,7 +111,7 @@ def make_plan(
             if (history := history_name(name)) in known
         }
         data |= {table: schema.columns for table, schema in schemas.items()}
-        states = list(state_changes(rows, data, rules.contracts))
+        states = list(state_changes(rows, data, rules.contracts, rules.profile))
     flush = Flush(
         histories,
         quarantine_rows(ended, now),
@@ -114,7 +120,7 @@ def make_plan(
         archive_rows(ended, now) if rules.messages else MESSAGES.empty_table(),
         now,
     )
-    return Plan(tuple(schemas.values()), flush, verdicts)
+    return Plan(tuple(kept.values()), flush, verdicts)
 
 
 def _history(found: pa.Table, schema: TableSchema, now: int) -> pa.Table:
@@ -126,7 +132,7 @@ def _history(found: pa.Table, schema: TableSchema, now: int) -> pa.Table:
         columns[name] if name in columns else pa.nulls(table.num_rows, arrow_type)
         for name, arrow_type in schema.columns.items()
     ]
-    return pa.Table.from_arrays(arrays, schema=schema.arrow())
+    return with_partitions(pa.Table.from_arrays(arrays, schema=schema.arrow()))
 
 
 def _one_row_an_event(table: pa.Table) -> pa.Table:

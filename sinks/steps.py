@@ -13,6 +13,7 @@ from ..model.batch import FlattenedBatch
 from ..model.errors import Fenced
 from ..model.verdict import DispositionBatch
 from ..tables.contract import Contracts
+from ..tables.profile import Profile
 from . import coder
 from .base import Claim, Sink
 from .commit import Committer, Limits
@@ -41,6 +42,7 @@ class CommitTables(beam.PTransform[PCollection[FlattenedBatch], PCollection[Disp
         label: Name of the step.
         contracts: What becomes of news about tables.
         claim: The start of the bridge; its workers take the sinks over for it.
+        profile: Which columns tables show.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CommitTables(beam.PTransform[PCollection[FlattenedBatch], PCollection[Disp
         label: str | None = None,
         contracts: Contracts | None = None,
         claim: Claim | None = None,
+        profile: Profile = "native",
     ) -> None:
         super().__init__(label)
         self._open = partial(
@@ -59,6 +62,7 @@ class CommitTables(beam.PTransform[PCollection[FlattenedBatch], PCollection[Disp
             limits=limits or Limits(),
             contracts=contracts or Contracts(),
             claim=claim,
+            profile=profile,
         )
 
     def expand(self, batches: PCollection[FlattenedBatch]) -> PCollection[DispositionBatch]:

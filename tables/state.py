@@ -18,6 +18,7 @@ from .names import EVENT_TABLE, PARTY_TABLE
 from .option_sets import learnt, metadata_schema
 from .order import VERSION, by_version
 from .parties import PARTY_SYSTEM, SET, emptied, fold_sets, with_sets
+from .profile import Profile, shown, with_partitions
 from .schema import TableSchema
 
 _TAKEN: Final = ("_history", "_active", "_scd2", "_state")
@@ -33,14 +34,15 @@ def state_name(table: str) -> str:
     return f"{table}_state" if table.endswith(_TAKEN) else table
 
 
-def state_schema(table: str, data: Mapping[str, pa.DataType]) -> TableSchema:
+def state_schema(table: str, data: Mapping[str, pa.DataType], profile: Profile = "native") -> TableSchema:
     """Return the columns of a state.
 
     Args:
         table: Logical name of the table.
         data: Columns of its history; system columns among them are passed over.
+        profile: Which of them are shown.
     """
-    own = {name: kind for name, kind in data.items() if name not in HISTORY}
+    own = shown({name: kind for name, kind in data.items() if name not in HISTORY}, profile)
     system = PARTY_SYSTEM if table == PARTY_TABLE else SYSTEM
     first = {name: kind for name, kind in system.items() if name in {SET, "Id", "IsDelete"}}
     return TableSchema(state_name(table), {**first, **own, **system})
@@ -83,13 +85,14 @@ class StateChanges:
             now: The instant of the commit, microseconds since 1970 UTC.
         """
         rule = fold_sets if self.group == SET else fold
-        return rule(self.schema.columns, held, self.changes, now)
+        return with_partitions(rule(self.schema.columns, held, self.changes, now))
 
 
 def state_changes(
     rows: Mapping[str, pa.Table],
     data: Mapping[str, Mapping[str, pa.DataType]],
     contracts: Contracts,
+    profile: Profile = "native",
 ) -> Iterator[StateChanges]:
     """Yield what rows say of the state of their tables; events have none.
 
@@ -97,6 +100,7 @@ def state_changes(
         rows: Logical name of a table to rows of its history, every post of every event.
         data: Logical name of a table to the columns of its history.
         contracts: They say what orders a table.
+        profile: Which columns are shown.
     """
     parties = rows.get(PARTY_TABLE)
     empty = [each for name, some in rows.items() if (each := emptied(name, some, parties)) is not None]
@@ -107,7 +111,7 @@ def state_changes(
         if contracts.of(table).order == VERSION:
             keyed = by_version(keyed)
         if keyed.num_rows:
-            yield StateChanges(state_schema(table, data[table]), "Id", keyed)
+            yield StateChanges(state_schema(table, data[table], profile), "Id", keyed)
     for name, changes in learnt(rows):
         yield StateChanges(metadata_schema(name), "Id", changes)
     if parties is not None or empty:
@@ -118,4 +122,4 @@ def state_changes(
         changes = with_sets(pa.concat_tables(parts, promote_options="default"))
         changes = changes.filter(changes.column(SET).is_valid())
         if changes.num_rows:
-            yield StateChanges(state_schema(PARTY_TABLE, known), SET, changes)
+            yield StateChanges(state_schema(PARTY_TABLE, known, profile), SET, changes)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from cdsbridge.model.verdict import Outcome, Reason, Verdict
 from cdsbridge.sinks.audit import audit
 from cdsbridge.sinks.commit import Committer
+from cdsbridge.sinks.testing.places import Place, Row
 
 from .batches import NOW, Post, flattened, number, text
-from .places import PLACES, Place, Row
+from .places import PLACES
 
 EVENTS = "abcdef"
 STAMPS = {"SinkCreatedOn", "SinkModifiedOn"}

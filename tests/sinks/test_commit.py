@@ -14,10 +14,11 @@ from cdsbridge.model.errors import ConfigError
 from cdsbridge.model.verdict import DispositionBatch, Outcome, Reason, Verdict
 from cdsbridge.sinks.commit import Committer, Limits
 from cdsbridge.sinks.testing.history import TABLE, opened, reading, schema_with
+from cdsbridge.sinks.testing.places import Place
 from cdsbridge.tables.columns import SYSTEM
 
 from .batches import NOW, STRICT, Post, flattened, number, text
-from .places import ParquetPlace, Place, SqlitePlace
+from .places import ParquetPlace, SqlitePlace
 
 SKIPPED = Verdict(Outcome.SKIPPED)
 
@@ -190,7 +191,7 @@ def test_a_table_does_not_outgrow_what_databases_hold(committer: Committer, plac
     assert outcomes(flush(committer, flattened([wider, known]))) == [["committed", "committed"]]
     for place in places:
         row = next(row for row in place.rows(TABLE) if row["_event_id"] == "b-0")
-        kept = json.loads(row["_extra"])
+        kept = json.loads(str(row["_extra"]))
         assert {**kept, **{n: row[n] for n in row if n[0] == "d" and row[n] is not None}} == {
             f"d{i:04d}": i for i in range(100)
         }

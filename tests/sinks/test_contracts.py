@@ -134,3 +134,14 @@ def test_one_column_in_two_types_in_one_batch_fills_one_column() -> None:
 def test_names_of_contracts_are_logical_names() -> None:
     with pytest.raises(ValidationError, match="lower case, unlike Account"):
         Contracts(tables={"Account": TableContract()})
+
+
+def test_the_profile_of_synapse_link_has_its_partition_and_no_labels() -> None:
+    created = pa.scalar(datetime(2024, 2, 29, 1, tzinfo=UTC), pa.timestamp("us", "UTC"))
+    columns = {"kind": number(3), "kindname": text("Three"), "createdon": created, "name": text("x")}
+    plan = planned(TableContract(), columns, {"kind": number(4)}, profile="synapse-compat", states=True)
+    (one, other) = plan.flush.tables[HISTORY].select(["kind", "PartitionId", "name"]).to_pylist()
+    assert one == {"kind": 3, "PartitionId": "2024", "name": "x"}
+    assert other["PartitionId"] is None
+    assert "kindname" not in plan.schemas[0].columns
+    assert list(plan.schemas[0].columns)[:-1] == [n for n in plan.schemas[0].columns if n != "PartitionId"]

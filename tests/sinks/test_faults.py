@@ -20,9 +20,10 @@ from cdsbridge.sinks.base import Claim, Sink, SinkReader, SinkWriter
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.holding import Backoff
 from cdsbridge.sinks.testing.history import TABLE
+from cdsbridge.sinks.testing.places import Place
 
 from .batches import NOW, STRICT, Post, flattened, text
-from .places import PLACES, ParquetPlace, Place, SqlitePlace
+from .places import PLACES, ParquetPlace, SqlitePlace
 
 SOON = Backoff(first=0.001, cap=0.01)
 POSTS = [Post(i, f"e{i}", [("account", {"name": text(f"N{i}")})]) for i in range(20)]

@@ -17,9 +17,10 @@ from cdsbridge.sinks import AnySink
 from cdsbridge.sinks.commit import Limits
 from cdsbridge.sinks.steps import CommitTables
 from cdsbridge.sinks.testing.history import TABLE
+from cdsbridge.sinks.testing.places import Place
 
 from .batches import Post, flattened, text
-from .places import ParquetPlace, Place, SqlitePlace
+from .places import ParquetPlace, SqlitePlace
 
 ROW = ("account", {"name": text("A")})
 BATCHES = [flattened([Post(10 * i + j, f"e{i}{j}", [ROW]) for j in range(4)]) for i in range(5)]

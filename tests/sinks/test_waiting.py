@@ -16,13 +16,14 @@ from cdsbridge.sinks.audit import AuditReport, audit
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.testing.history import TABLE, rows_for, schema_with
+from cdsbridge.sinks.testing.places import Place
 from cdsbridge.sinks.waiting import waiting
 from cdsbridge.tables.columns import FLATTENED, SYSTEM
 from cdsbridge.tables.hydration import TruncatedRow, hydration_id
 from cdsbridge.tables.schema import TableSchema
 
 from .batches import NOW, STRICT, Post, Rows, flattened, number, text
-from .places import ParquetPlace, Place, SqlitePlace
+from .places import ParquetPlace, SqlitePlace
 
 WHOLE: Rows = [("account", {"name": text("A")})]
 CUT = {"_truncated": pa.scalar(True), "_occurred_at": pa.scalar(NOW, FLATTENED["_occurred_at"])}
