@@ -57,6 +57,12 @@ class DeltaReader:
                 found.append(ids.filter(pc.is_in(ids, event_ids)).combine_chunks())
         return pc.unique(pa.concat_arrays(found))
 
+    def history(self, table: str) -> Iterator[pa.Table]:
+        """Yield the rows of a history in pieces."""
+        found = self._table(table)
+        if found.refresh():
+            yield from self._pieces(table, list(found.schema().columns))
+
     def state(self, table: str) -> pa.Table:
         """Return all rows of a state."""
         found = self._table(table)

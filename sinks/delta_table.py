@@ -178,6 +178,9 @@ class Table:
     ) -> None:
         """Replace files by others, all or nothing; the handle stays as it was before.
 
+        The commit is the very next after the last refresh, or none.  Left to retry by itself, the
+        library takes a file out that a concurrent OPTIMIZE has taken out, and its rows stand twice.
+
         Args:
             removed: Files of the table as of the last refresh.
             added: Files that have been put.
@@ -198,7 +201,7 @@ class Table:
                 actions,
                 "append",
                 self.live.schema(),
-                commit_properties=CommitProperties(app_transactions=versions),
+                commit_properties=CommitProperties(app_transactions=versions, max_commit_retries=0),
             )
         self._make_lasting()
 
