@@ -1,300 +1,264 @@
 """Whole programs side by side: the bridge's batch path and what people write or run instead.
 
-The same generated messages (JSON, 5 to 6 KB on average), from a file to zstd
-Parquet, each program in a process of its own, in turn, pinned to one core.  The
-others write a row for the Target and one for each image, as messages carry
-them; the bridge merges these into one history row, with identity, order and
-presence.  Cells are compared with an exact reference of the same rows.  The
-others' packages are installed once into ``.cache/peers-venv``.
+The same generated messages, from a file to zstd Parquet, each program in a
+process of its own.  The job of all: one row for each Create, Update and Delete,
+its columns from the pre image of a Delete, the Target and the post image, the
+later wins.  The bridge also writes identity, order, presence, a ledger, and rows
+for the other messages; the others do not.  Programs take turns, pinned to one
+core; every cell of the first messages is compared with an exact reference
+(``peering/exact.py``).  The others' packages are installed once into
+``.cache/peers-venv``.
 
-    python bench/peers.py --messages 20000 --rounds 5
-    python bench/peers.py --only bridge pandas --messages 5000 --rounds 1
-    python bench/peers.py --growth 300000 --rounds 3
+    python bench/peers.py
+    python bench/peers.py --messages 100000 --rounds 3 --only bridge "duckdb, best"
+    python bench/peers.py --only bridge pandas polars --messages 5000 --rounds 1 --examples
+    python bench/peers.py --tables growth --rounds 3
+    python bench/peers.py --folder /var/tmp/peers --keep
 """
 
 import argparse
 import json
 import os
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent / "peering"))
 
-from comparing import Cells, changed, expected, expected_of_rows, found_in
-from messages import Writer, schema
+from columns import described, schema
+from messages import Writer
+from running import HERE, PROGRAMS, Run, command, run, unavailable
 
-from cdsbridge.tables.metadata import load_metadata
+TWO_WORKERS = 1.8
+"""Times the messages a second of one process, at least."""
 
-HERE = Path(__file__).parent / "peering"
-VENV = Path(__file__).parent.parent / ".cache" / "peers-venv"
-PACKAGES = {
-    "pandas": ["pandas", "pyarrow"],
-    "dlt": ["dlt[filesystem,parquet]"],
-    "polars": ["polars"],
-    "duckdb": ["duckdb"],
-    "spark": ["pyspark"],
-}
-PROGRAMS = {
-    "bridge": "bridge.py",
-    "pandas": "pandas_listener.py",
-    "dlt": "dlt_rows.py",
-    "polars": "polars_frames.py",
-    "duckdb": "duckdb_sql.py",
-    "beam": "beam_element.py",
-    "spark": "spark_sql.py",
-}
-GOALS = {"pandas": 5.0, "dlt": 5.0, "beam": 5.0, "polars": 4.0, "duckdb": 1.0}
-"""The bridge's messages a second over theirs."""
+MEMORY = 1.1
+"""Times the peak memory of fewer messages, at most."""
 
-ATTRIBUTES = {
-    "text": {"attribute_type": "String"},
-    "choice": {"attribute_type": "Picklist"},
-    "choices": {"attribute_type": "MultiSelectPicklist"},
-    "lookup": {"attribute_type": "Lookup"},
-    "boolean": {"attribute_type": "Boolean"},
-    "money": {"attribute_type": "Money"},
-    "integer": {"attribute_type": "Integer"},
-    "decimal": {"attribute_type": "Decimal"},
-    "double": {"attribute_type": "Double"},
-    "instant": {"attribute_type": "DateTime", "date_time_behavior": "UserLocal"},
-    "date": {"attribute_type": "DateTime", "date_time_behavior": "DateOnly"},
-}
-"""Kinds of columns as metadata says them."""
+SPEED = 0.95
+"""Times the messages a second of fewer messages, at least."""
 
-CONSOLE = Console(width=120)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run of a program took: seconds, CPU seconds, and bytes at most."""
-
-    wall: float
-    cpu: float
-    peak: int
+BRIDGE = "bridge"
+CONSOLE = Console(width=130, highlight=False)
 
 
 def main() -> int:
     """Run, print the tables, and fail if a goal is missed."""
+    given = _arguments()
+    with nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
+        where = Path(folder)
+        where.mkdir(parents=True, exist_ok=True)
+        data = written(where, given.messages)
+        met = True
+        if "programs" in given.tables:
+            met &= programs(data, given)
+        if "workers" in given.tables:
+            met &= two_workers(data, given.rounds, given.messages)
+        if "growth" in given.tables:
+            larger = written(where, given.growth)
+            met &= growth({given.messages: data, given.growth: larger}, given.rounds)
+            if not given.keep:
+                (larger / "messages.ndjson").unlink()
+        if given.folder and not given.keep:
+            (data / "messages.ndjson").unlink()
+    CONSOLE.print("every goal is met" if met else "not every goal is met")
+    return 0 if met else 1
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--compared", type=int, default=2_000, help="messages whose cells are compared")
     parser.add_argument("--only", nargs="+", choices=list(PROGRAMS), help="some of the programs")
     parser.add_argument(
-        "--growth", type=int, help="also compare the bridge at so many messages with --messages"
+        "--tables", nargs="+", choices=["programs", "workers", "growth"], default=["programs", "workers"]
     )
+    parser.add_argument("--growth", type=int, default=300_000, help="messages of the growth table")
+    parser.add_argument("--compared", type=int, default=2_000, help="messages whose cells are compared")
     parser.add_argument("--examples", action="store_true", help="show cells that programs changed")
-    given = parser.parse_args()
-    names = [name for name in given.only or PROGRAMS if available(name)]
-    with tempfile.TemporaryDirectory() as folder:
-        data = written(Path(folder), given.messages)
-        runs, cells = one_core(data, names, given.rounds, given.compared, given.examples)
-        met = report(runs, cells, given.messages)
-        if "bridge" in names:
-            met &= two_workers(data, given.rounds, given.messages)
-        if given.growth:
-            met &= growth(Path(folder), data, given.growth, given.messages, given.rounds)
-    return 0 if met else 1
-
-
-def available(name: str) -> bool:
-    """Install what a program needs; tell whether it can run here."""
-    if name == "spark" and shutil.which("java") is None:
-        CONSOLE.print("spark: left out, there is no Java here")
-        return False
-    if name not in PACKAGES:
-        return True
-    if not VENV.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-    wanted = [package.partition("[")[0] for package in PACKAGES[name]]
-    program = f"import {', '.join(wanted)}"
-    if subprocess.run([VENV / "bin/python", "-c", program], capture_output=True, check=False).returncode == 0:
-        return True
-    install = [str(VENV / "bin/pip"), "install", "--quiet", *PACKAGES[name]]
-    if subprocess.run(install, check=False).returncode:
-        CONSOLE.print(f"{name}: left out, {' '.join(PACKAGES[name])} does not install here")
-        return False
-    return True
+    parser.add_argument("--folder", type=Path, help="where messages and tables go, else a temporary folder")
+    parser.add_argument("--keep", action="store_true", help="leave the messages there, for the next run")
+    return parser.parse_args()
 
 
 def written(folder: Path, messages: int) -> Path:
-    """Write messages, metadata and kinds of columns; return their folder."""
+    """Write messages and kinds of columns, if they are not there; return their folder."""
     data = folder / f"data-{messages}"
-    data.mkdir()
-    sizes = []
-    with (data / "messages.ndjson").open("wb") as file:
-        for body in Writer(seed=7).messages(messages):
-            file.write(body + b"\n")
-            sizes.append(len(body))
+    data.mkdir(exist_ok=True)
     kinds = schema()
     (data / "schema.json").write_text(json.dumps(kinds))
-    described = {
-        table: {name: ATTRIBUTES[kind] for name, kind in columns.items()} for table, columns in kinds.items()
-    }
-    (data / "metadata.json").write_text(json.dumps(described))
-    sizes.sort()
-    shown = ", ".join(f"p{share}: {sizes[len(sizes) * share // 100]:,}" for share in (5, 25, 50, 75, 95, 99))
-    CONSOLE.print(f"{len(sizes):,} messages, {sum(sizes) / len(sizes):,.0f} bytes on average ({shown})")
+    (data / "metadata.json").write_text(json.dumps(described(kinds)))
+    path = data / "messages.ndjson"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.writelines(body + b"\n" for body in Writer(seed=7).messages(messages))
+        part.rename(path)
+    with path.open("rb") as file:
+        sizes = sorted(len(line) - 1 for line in file)
+    shown = ", ".join(
+        f"p{share} {sizes[len(sizes) * share // 100]:,}" for share in (5, 25, 50, 75, 90, 95, 99)
+    )
+    mean = sum(sizes) / len(sizes)
+    CONSOLE.print(f"{len(sizes):,} messages, bytes: mean {mean:,.0f}, {shown}, max {sizes[-1]:,}")
     return data
 
 
-def run(name: str, data: Path, out: Path, cores: set[int], *more: str) -> Run:
-    """Run a program by itself, on some cores."""
-    shutil.rmtree(out, ignore_errors=True)
-    python = VENV / "bin/python" if name in PACKAGES else sys.executable
-    command = [python, HERE / PROGRAMS[name], data / "messages.ndjson", out, data / "schema.json", *more]
-    environment = {
-        **os.environ,
-        "POLARS_MAX_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    log = out.with_suffix(".log")
-    start = time.monotonic()
-    ours = os.sched_getaffinity(0)
-    with log.open("wb") as errors:
-        os.sched_setaffinity(0, cores)  # the program inherits it
-        process = subprocess.Popen(
-            [str(part) for part in command], env=environment, stdout=errors, stderr=errors
-        )
-        os.sched_setaffinity(0, ours)
-        _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - start
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{name} failed:\n{log.read_text(errors='replace')[-2000:]}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
-
-
-def one_core(
-    data: Path, names: list[str], rounds: int, compared: int, examples: bool
-) -> tuple[dict[str, list[Run]], dict[str, tuple[int, str]]]:
-    """Run all programs in turn; return their runs, and the cells each changed."""
+def programs(data: Path, given: argparse.Namespace) -> bool:
+    """Run all programs in turn and print their table; tell whether the goals are met."""
+    names = [name for name in given.only or PROGRAMS if _runs_here(name)]
+    core = min(os.sched_getaffinity(0))
     runs: dict[str, list[Run]] = {name: [] for name in names}
-    for _ in range(rounds):
+    for _ in range(given.rounds):
         for name in names:
-            runs[name].append(run(name, data, data / f"out-{name}", {0}))
-    sent = data / "messages.ndjson"
-    merged = expected(sent, compared, load_metadata(data / "metadata.json").types)
-    rows = expected_of_rows(sent, compared, json.loads((data / "schema.json").read_text()))
-    return runs, {
-        name: compare(merged if name == "bridge" else rows, data / f"out-{name}", compared, examples)
-        for name in names
-    }
+            words = command(PROGRAMS[name], data, _out(data, name))
+            runs[name].append(run([(words, core)], _out(data, name).with_suffix(".log")))
+    cells = {name: compared(data, name, given.compared) for name in names}
+    title = f"one core, {given.messages:,} messages, medians of {given.rounds} rounds in turn"
+    met = report(title, runs, cells, given.messages)
+    for name in names if given.examples else ():
+        for example in cells[name]["examples"]:
+            CONSOLE.print(f"{name}: {example}", markup=False)
+    return met
 
 
-def compare(exact: Cells, out: Path, count: int, examples: bool) -> tuple[int, str]:
-    """Return the cells a program changed or lost, and what they held."""
-    wanted: dict[str, set[str]] = {}
-    for table, _, _, column in exact:
-        wanted.setdefault(table, set()).add(column)
-    counts, some = changed(exact, found_in(out, count, wanted))
-    for key, value, other in some if examples else ():
-        CONSOLE.print(f"{out.name}: {key}: {value!r} became {other!r}")
-    return sum(counts.values()), ", ".join(f"{name} {number}" for name, number in counts.most_common())
+def _runs_here(name: str) -> bool:
+    why = unavailable(PROGRAMS[name])
+    if why:
+        CONSOLE.print(f"{name}: left out, {why}")
+    return why is None
 
 
-def report(runs: dict[str, list[Run]], cells: dict[str, tuple[int, str]], messages: int) -> bool:
-    """Print the table of one core; tell whether the goals are met."""
-    table = Table(
-        title=f"one core, {messages:,} messages, medians of {len(next(iter(runs.values())))} rounds"
-    )
-    for name in (
-        "program",
-        "msgs/s",
-        "msgs/CPU-s",
-        "peak MB",
-        "bridge ÷ it",
-        "goal",
-        "cells changed",
-        "of what",
-    ):
-        table.add_column(name, justify="left" if name in {"program", "of what"} else "right")
-    bridge = statistics.median(each.wall for each in runs.get("bridge", [])) if "bridge" in runs else None
+def _out(data: Path, name: str) -> Path:
+    return data / f"out-{name.replace(',', '').replace(' ', '-')}"
+
+
+def compared(data: Path, name: str, count: int) -> dict[str, Any]:
+    """Return how many cells were compared, how many differ by kind, and examples."""
+    words = [sys.executable, HERE / "comparing.py", data / "messages.ndjson", _out(data, name)]
+    told = subprocess.run([*map(str, words), str(data / "schema.json"), str(count)], stdout=-1, check=True)
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
+
+
+def report(
+    title: str, runs: Mapping[str, Sequence[Run]], cells: Mapping[str, dict[str, Any]], messages: int
+) -> bool:
+    """Print the table of the programs; tell whether the goals are met."""
+    total = max(found["compared"] for found in cells.values())
+    table = Table(title=title)
+    table.add_column("program")
+    for name in ("msgs/s", "msgs/CPU s", "peak MB", "bridge / it", "goal", f"cells changed of {total:,}"):
+        table.add_column(name, justify="right")
+    table.add_column("of what")
     met = True
     for name, taken in runs.items():
-        wall = statistics.median(each.wall for each in taken)
-        cpu = statistics.median(each.cpu for each in taken)
-        goal, ratio = GOALS.get(name), wall / bridge if bridge else None
-        missed = goal is not None and ratio is not None and ratio < goal
-        missed |= name == "bridge" and cells[name][0] > 0
-        met &= not missed
+        goal, ratio = PROGRAMS[name].goal, _ratio(taken, runs.get(BRIDGE))
+        reached = goal is None or ratio is None or ratio >= goal
+        differ = sum(number for _, number in cells[name]["differ"])
+        exact = not name.startswith(BRIDGE) or not differ
+        met &= reached and exact
         table.add_row(
             name,
-            f"{messages / wall:,.0f}",
-            f"{messages / cpu:,.0f}",
+            f"{messages / statistics.median(each.wall for each in taken):,.0f}",
+            f"{messages / statistics.median(each.cpu for each in taken):,.0f}",
             f"{max(each.peak for each in taken) / 2**20:,.0f}",
             f"{ratio:.2f}" if ratio else "",
-            f"{goal} {'MISSED' if missed else 'met'}" if goal else "",
-            f"{cells[name][0]:,}",
-            cells[name][1],
+            f"{goal:.1f} {_said(reached)}" if goal and ratio else "",
+            f"{differ:,}" if not name.startswith(BRIDGE) else f"{differ:,} (goal 0 {_said(exact)})",
+            ", ".join(f"{kind} {number}" for kind, number in cells[name]["differ"]),
         )
     CONSOLE.print(table)
     return met
 
 
+def _ratio(theirs: Sequence[Run], ours: Sequence[Run] | None) -> float | None:
+    """Return how many times faster the bridge is, by the medians."""
+    if not ours:
+        return None
+    return statistics.median(each.wall for each in theirs) / statistics.median(each.wall for each in ours)
+
+
+def _said(met: bool) -> str:
+    return "met" if met else "NOT MET"
+
+
 def two_workers(data: Path, rounds: int, messages: int) -> bool:
-    """Run the bridge as one worker process and as two; tell whether two are 1.8 times one."""
+    """Run the bridge as one process and as two, in turn; tell whether two are fast enough."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         CONSOLE.print("two workers: left out, there is one core here")
         return True
-    ratios = []
+    bridge, log = PROGRAMS[BRIDGE], data / "workers.log"
+    halves = [
+        (command(bridge, data, data / f"out-half-{n}", f"{n}", "2"), core) for n, core in enumerate(cores)
+    ]
+    one: list[Run] = []
+    two: list[Run] = []
     for _ in range(rounds):
-        one = run("bridge", data, data / "out-one", {cores[0]}).wall
-        ratios.append(one / both_halves(data, cores))
-    ratio = statistics.median(ratios)
-    CONSOLE.print(
-        f"two worker processes on two cores: {ratio:.2f} x one ({messages:,} messages; rounds "
-        f"{', '.join(f'{each:.2f}' for each in ratios)}); goal 1.8 {'met' if ratio >= 1.8 else 'MISSED'}"
+        one.append(run([(command(bridge, data, data / "out-whole"), cores[0])], log))
+        two.append(run(halves, log))
+    ratio = statistics.median(each.wall for each in one) / statistics.median(each.wall for each in two)
+    table = _plain_table(
+        f"worker processes of the bridge, {messages:,} messages, medians of {rounds} rounds in turn"
     )
-    return ratio >= 1.8
+    for name, taken in (("one process, one core", one), ("two processes, two cores", two)):
+        _add_plain(table, name, taken, messages)
+    CONSOLE.print(table)
+    reached = ratio >= TWO_WORKERS
+    CONSOLE.print(f"two processes / one: {ratio:.2f}, goal {TWO_WORKERS} {_said(reached)}")
+    return reached
 
 
-def both_halves(data: Path, cores: list[int]) -> float:
-    """Return the seconds two processes take, half of the file each."""
-    start = time.monotonic()
-    children = []
-    for share, core in enumerate(cores):
-        pid = os.fork()
-        if not pid:
-            run("bridge", data, data / f"out-half-{share}", {core}, str(share), "2")
-            os._exit(0)
-        children.append(pid)
-    for pid in children:
-        if os.waitpid(pid, 0)[1]:
-            raise SystemExit("a worker failed")
-    return time.monotonic() - start
-
-
-def growth(folder: Path, data: Path, many: int, few: int, rounds: int) -> bool:
-    """Compare the bridge at many messages with few; tell whether memory and speed stay."""
-    larger = written(folder, many)
-    runs = {
-        count: [run("bridge", where, where / "out-growth", {0}) for _ in range(rounds)]
-        for count, where in ((few, data), (many, larger))
-    }
-    memory = {count: max(each.peak for each in taken) for count, taken in runs.items()}
-    speed = {count: count / statistics.median(each.cpu for each in taken) for count, taken in runs.items()}
-    grown, kept = memory[many] / memory[few], speed[many] / speed[few]
+def growth(folders: Mapping[int, Path], rounds: int) -> bool:
+    """Run the bridge over few and over many messages, in turn; tell whether memory and speed stay."""
+    core = min(os.sched_getaffinity(0))
+    runs: dict[int, list[Run]] = {count: [] for count in folders}
+    for _ in range(rounds):
+        for count, data in folders.items():
+            words = command(PROGRAMS[BRIDGE], data, data / "out-growth")
+            runs[count].append(run([(words, core)], data / "growth.log"))
+    few, many = sorted(folders)
+    table = _plain_table(f"growth of the bridge, one core, medians of {rounds} rounds in turn")
+    for count in (few, many):
+        _add_plain(table, f"{count:,} messages", runs[count], count)
+    CONSOLE.print(table)
+    peaks = [max(each.peak for each in runs[count]) for count in (few, many)]
+    walls = [statistics.median(each.wall for each in runs[count]) for count in (few, many)]
+    grown, kept = peaks[1] / peaks[0], (many / walls[1]) / (few / walls[0])
     CONSOLE.print(
-        f"growth {few:,} to {many:,} messages: peak memory {memory[few] / 2**20:,.0f} to "
-        f"{memory[many] / 2**20:,.0f} MB, x {grown:.2f} (goal 1.1 {'met' if grown <= 1.1 else 'MISSED'}); "
-        f"messages a CPU second {speed[few]:,.0f} to {speed[many]:,.0f}, x {kept:.2f} "
-        f"(goal 0.95 {'met' if kept >= 0.95 else 'MISSED'})"
+        f"peak memory {many:,} / {few:,}: {grown:.2f}, goal {MEMORY} at most {_said(grown <= MEMORY)}"
     )
-    return grown <= 1.1 and kept >= 0.95
+    CONSOLE.print(f"msgs/s {many:,} / {few:,}: {kept:.2f}, goal {SPEED} at least {_said(kept >= SPEED)}")
+    return grown <= MEMORY and kept >= SPEED
+
+
+def _plain_table(title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("run")
+    for name in ("msgs/s", "msgs/CPU s", "peak MB"):
+        table.add_column(name, justify="right")
+    return table
+
+
+def _add_plain(table: Table, name: str, taken: Sequence[Run], messages: int) -> None:
+    table.add_row(
+        name,
+        f"{messages / statistics.median(each.wall for each in taken):,.0f}",
+        f"{messages / statistics.median(each.cpu for each in taken):,.0f}",
+        f"{max(each.peak for each in taken) / 2**20:,.0f}",
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.parquetio import WriteToParquet
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from job import CONTEXT, arguments, rows_of
+from job import CONTEXT, arguments, row_of
 
 TYPES = {
     "text": pa.string(),
@@ -27,16 +27,18 @@ TYPES = {
 
 
 class Flatten(beam.DoFn):
-    """One message to its rows, with exact decimals."""
+    """One message to its row, with exact decimals."""
 
     def __init__(self, kinds: dict[str, dict[str, str]], names: dict[str, list[str]]) -> None:
         self._kinds = kinds
         self._names = names
 
     def process(self, numbered: tuple[int, str]) -> Iterator[Any]:
-        """Yield the rows, each for its table."""
+        """Yield the row, for its table."""
         number, line = numbered
-        for table, row in rows_of(number, json.loads(line, parse_float=Decimal), self._kinds):
+        found = row_of(number, json.loads(line, parse_float=Decimal), self._kinds)
+        if found is not None:
+            table, row = found
             for column, kind in self._kinds[table].items():
                 if kind == "double" and isinstance(row.get(column), Decimal):
                     row[column] = float(row[column])
@@ -53,7 +55,6 @@ def schema_of(columns: dict[str, str]) -> pa.Schema:
     """Return the columns of a table."""
     fields = [
         ("_sequence_number", pa.int64()),
-        ("_source", pa.string()),
         ("Id", pa.string()),
         *((name, pa.string()) for name in CONTEXT),
     ]

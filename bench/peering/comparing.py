@@ -1,115 +1,99 @@
-"""Cells of a program's Parquet files against the exact reference: which were changed or lost."""
+"""Compares a program's Parquet files, cell by cell, with the exact reference.
+
+A program of its own, so that what it holds does not count as memory of a
+program that is measured.  Only representation may differ: unit and zone of a
+timestamp, a date as midnight, a whole number as a decimal, a list as text.
+
+    python bench/peering/comparing.py messages.ndjson out-pandas schema.json 2000
+"""
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import naive
 import pyarrow.parquet as pq
-from job import CONTEXT, rows_of
+from exact import ROWS, Cell, Place, exact_cells
 
-from cdsbridge.model.envelope import Envelope, MicroBatch
-from cdsbridge.tables.columns import SYSTEM
-from cdsbridge.tables.types import ColumnTypes
-
-Key = tuple[str, int, str, str]
-Cells = dict[Key, Any]
-
-MERGED = "merged"
-"""The source of the bridge's cells: it makes one row of the Target and the images."""
-
-COMPARED = frozenset({"Create", "Update", "Delete"})
-"""Messages the job is defined for; the bridge also writes the others."""
+EXAMPLES = 12
+"""Cells shown of each kind, at most."""
 
 
-def expected(messages: Path, count: int, types: ColumnTypes) -> Cells:
-    """Return the bridge's data cells of the first messages, by the naive exact flattener."""
-    with messages.open("rb") as file:
-        lines = enumerate(islice(file, count))
-        envelopes = [Envelope(line.rstrip(b"\n"), "bench", number, 1, 2) for number, line in lines]
-    found: Cells = {}
-    for table, (records, _) in naive.flatten(MicroBatch("bench", tuple(envelopes)), types).items():
-        for row in records.to_pylist():
-            if row["_message"] in COMPARED:
-                found |= {
-                    (table, row["_sequence_number"], MERGED, name): normal(value)
-                    for name, value in row.items()
-                    if value is not None and name not in SYSTEM
-                }
-    return found
+def main() -> None:
+    """Print, as JSON, how many cells were compared, how many differ by kind, and some of them."""
+    messages, folder, schema = map(Path, sys.argv[1:4])
+    kinds = json.loads(schema.read_text())
+    exact = exact_cells(messages, int(sys.argv[4]), kinds)
+    theirs = found_in(folder, int(sys.argv[4]), exact)
+    counts: Counter[str] = Counter()
+    examples: list[str] = []
+    for place in sorted({*exact, *theirs}):
+        cell, value = exact.get(place, Cell("cell", None)), theirs.get(place)
+        if plain(cell.value) != value:
+            how = "lost" if value is None else "invented" if cell.value is None else "changed"
+            counts[f"{cell.kind} {how}"] += 1
+            if counts[f"{cell.kind} {how}"] <= EXAMPLES:
+                examples.append(
+                    f"{cell.kind} {how}: {'.'.join(map(str, place))}: {cell.value!r} is {value!r}"
+                )
+    print(json.dumps({"compared": len(exact), "differ": counts.most_common(), "examples": examples}))
 
 
-def expected_of_rows(messages: Path, count: int, kinds: dict[str, dict[str, str]]) -> Cells:
-    """Return the cells of the first messages where Target and images are rows, with exact decimals."""
-    found: Cells = {}
-    with messages.open("rb") as file:
-        for number, line in enumerate(islice(file, count)):
-            for table, row in rows_of(number, json.loads(line, parse_float=Decimal), kinds):
-                found |= {
-                    (table, number, row["_source"], name): normal(value)
-                    for name, value in row.items()
-                    if value is not None
-                    and name not in {"_sequence_number", "_source", "_occurred", *CONTEXT, "Id"}
-                }
-    return found
+def found_in(folder: Path, count: int, exact: Mapping[Place, Cell]) -> dict[Place, Any]:
+    """Return the cells of the first messages, of the columns that the reference knows.
 
-
-def found_in(folder: Path, count: int, wanted: Mapping[str, set[str]]) -> Cells:
-    """Return the cells of the first messages in the files of a program.
-
-    Args:
-        folder: Where its files are; a table is named by file or folder.
-        count: How many messages.
-        wanted: Table to the columns that are compared.
+    Raises:
+        SystemExit: A row stands twice.
     """
-    found: Cells = {}
-    for path in sorted(folder.rglob("*.parquet")):
-        table = next(
-            (name for name in sorted(wanted, key=len, reverse=True) if is_of(path, folder, name)), None
-        )
+    columns: dict[str, dict[str, str]] = {}
+    for place in exact:
+        columns.setdefault(place.table, {})[bare(place.column)] = place.column
+    found: dict[Place, Any] = {}
+    seen: set[tuple[str, int]] = set()
+    for path in sorted(each for each in folder.rglob("*.parquet") if "_work" not in each.parts):
+        table = next((name for name in columns if is_of(path, folder, name)), None)
         if table is None:
             continue
-        names = pq.read_schema(path).names
-        key = next(name for name in names if name.strip("_") == "sequence_number")
-        source = next((name for name in names if name.strip("_") == "source"), None)
-        columns = [name for name in names if name in wanted[table]]
-        for row in rows(path, [key, *([source] if source else []), *columns]):
-            if row[key] < count:
-                of = row[source] if source else MERGED
-                found |= {
-                    (table, row[key], of, name): normal(row[name])
-                    for name in columns
-                    if row[name] is not None
-                }
+        names = {name: columns[table].get(bare(name)) for name in pq.read_schema(path).names}
+        key = next(name for name in names if bare(name) == "sequencenumber")
+        wanted = {name: column for name, column in names.items() if column}
+        for batch in pq.ParquetFile(path).iter_batches(columns=[key, *wanted]):
+            for row in batch.to_pylist():
+                cells = {Place(table, row[key], column): plain(row[name]) for name, column in wanted.items()}
+                if row[key] >= count or cells[Place(table, row[key], "_message")] not in ROWS:
+                    continue
+                if (table, row[key]) in seen:
+                    raise SystemExit(f"{folder.name}: message {row[key]} has two rows in {table}")
+                seen.add((table, row[key]))
+                found |= {place: value for place, value in cells.items() if value is not None}
     return found
 
 
-def rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
-    for batch in pq.ParquetFile(path).iter_batches(columns=columns):
-        yield from batch.to_pylist()
+def bare(name: str) -> str:
+    """Return a column's name as far as loaders keep it."""
+    return name.replace("_", "").lower()
 
 
 def is_of(path: Path, folder: Path, table: str) -> bool:
-    """Tell whether a file is of a table."""
-    parts = path.relative_to(folder).parts
+    """Tell whether a file is of a table: by its name, or by that of a folder it lies in."""
     return any(
-        part == table or part.startswith((f"{table}-", f"{table}.", f"{table}_history")) for part in parts
+        part == table or part.startswith((f"{table}-", f"{table}.", f"{table}_history"))
+        for part in path.relative_to(folder).parts
     )
 
 
-def normal(value: Any) -> Any:
-    """Return a value of which only the representation may differ."""
-    if isinstance(value, (bool, str)):
+def plain(value: Any) -> Any:
+    """Return a value without what is representation only."""
+    if isinstance(value, (bool, str)) or value is None:
         return value
     if isinstance(value, (int, Decimal)):
-        return Decimal(value).normalize()
+        return Decimal(value)
     if isinstance(value, float):
-        return None if value != value else Decimal(repr(value)).normalize()
+        return None if value != value else Decimal(repr(value))
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     if isinstance(value, date):
@@ -119,14 +103,5 @@ def normal(value: Any) -> Any:
     return value
 
 
-def changed(exact: Cells, theirs: Cells) -> tuple[Counter[str], list[tuple[Key, Any, Any]]]:
-    """Return how many cells differ or are lost, by what they hold, and some of them."""
-    counts: Counter[str] = Counter()
-    examples: list[tuple[Key, Any, Any]] = []
-    for key, value in exact.items():
-        other = theirs.get(key)
-        if other != value:
-            counts["lost" if other is None else type(value).__name__] += 1
-            if len(examples) < 20:
-                examples.append((key, value, other))
-    return counts, examples
+if __name__ == "__main__":
+    main()

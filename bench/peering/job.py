@@ -1,7 +1,9 @@
-"""What every program in Python does by hand: a message to rows, as a person would write it.
+"""What every program in Python does by hand: a message to one row, as a person would write it.
 
-The job: of Create, Update and Delete a row for the Target and one for each image
-that was registered.  Columns are named as the bridge names them.
+The job: of Create, Update and Delete one row.  A column holds what the pre image
+says (of a Delete only), then the Target (but of a Delete), then the post image;
+the later wins.  The image that asynchronous steps add by themselves does not
+count.  Columns are named as the bridge names them.
 """
 
 import json
@@ -22,7 +24,7 @@ CONTEXT = {
 }
 """Columns beside the data, and the member each comes from."""
 
-DATE = re.compile(r"/Date\((-?\d+)(?:([+-])(\d\d)(\d\d))?\)/")
+DATE = re.compile(r"/Date\((-?\d+)(?:\+0000)?\)/")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -40,58 +42,57 @@ def lines(path: Path) -> Iterator[bytes]:
         yield from file
 
 
-def instant(text: str) -> datetime:
-    """Return a date of .NET."""
-    match = DATE.fullmatch(text)
-    assert match is not None
-    number, sign, hours, minutes = match.groups()
-    shift = (int(hours) * 60 + int(minutes)) * 60_000 if sign else 0
-    return EPOCH + timedelta(milliseconds=int(number) + (-shift if sign == "-" else shift))
-
-
-def day(text: str) -> date:
-    """Return the day of a date without time."""
-    return (instant(text) + timedelta(hours=1)).date()
-
-
-def rows_of(number: int, message: Row, kinds: dict[str, dict[str, str]]) -> Iterator[tuple[str, Row]]:
-    """Yield table and row of everything a message carries; none for messages of other kinds."""
+def row_of(number: int, message: Row, kinds: dict[str, dict[str, str]]) -> tuple[str, Row] | None:
+    """Return table and row of a message; ``None`` for messages of other kinds."""
     name = message["MessageName"]
     if name not in {"Create", "Update", "Delete"}:
-        return
+        return None
     table = message["PrimaryEntityName"]
-    for source, entity in entities(message, name):
-        row: Row = {"_sequence_number": number, "_source": source, "Id": message["PrimaryEntityId"]}
-        row |= {column: message[member] for column, member in CONTEXT.items()}
-        row["_occurred"] = instant(message["OperationCreatedOn"])
+    row: Row = {"_sequence_number": number, "Id": message["PrimaryEntityId"]}
+    row |= {column: message[member] for column, member in CONTEXT.items()}
+    row["_occurred"] = instant(message["OperationCreatedOn"])
+    values: dict[str, tuple[Any, str | None]] = {}
+    for entity in entities(message, name):
         labels = {pair["key"]: pair["value"] for pair in entity["FormattedValues"]}
         for pair in entity["Attributes"]:
-            column = pair["key"]
-            put(row, column, pair["value"], labels.get(column), kinds[table].get(column))
-        yield table, row
+            values[pair["key"]] = pair["value"], labels.get(pair["key"])
+    for column, (value, label) in values.items():
+        put(row, column, value, label, kinds[table].get(column))
+    return table, row
 
 
-def entities(message: Row, name: str) -> Iterator[tuple[str, Row]]:
-    """Yield the Target, and the images that were registered."""
-    if name != "Delete":
-        yield from ((p["key"], p["value"]) for p in message["InputParameters"] if p["key"] == "Target")
-    for image in (*message["PreEntityImages"], *message["PostEntityImages"]):
-        if image["key"] != AUTOMATIC:
-            yield image["key"], image["value"]
+def entities(message: Row, name: str) -> Iterator[Row]:
+    """Yield what says something of the row, the last word last."""
+    if name == "Delete":
+        yield from (pair["value"] for pair in message["PreEntityImages"] if pair["key"] != AUTOMATIC)
+    else:
+        yield from (pair["value"] for pair in message["InputParameters"] if pair["key"] == "Target")
+    yield from (pair["value"] for pair in message["PostEntityImages"] if pair["key"] != AUTOMATIC)
 
 
 def put(row: Row, column: str, value: Any, label: str | None, kind: str | None) -> None:
     """Put a value into its columns."""
-    shown = {"choice", "choices", "boolean"}
-    if value is None or value == []:
+    if value is None:
         return
     if kind == "lookup":
         row[column], row[f"{column}_entitytype"] = value["Id"], value["LogicalName"]
         row[f"{column}name"] = value["Name"] or label
     else:
         row[column] = _PLAIN.get(str(kind), _same)(value)
-        if label is not None and kind in shown:
+        if label is not None and kind in {"choice", "boolean"}:
             row[f"{column}name"] = label
+
+
+def instant(text: str) -> datetime:
+    """Return a date of .NET in UTC."""
+    match = DATE.fullmatch(text)
+    assert match is not None
+    return EPOCH + timedelta(milliseconds=int(match[1]))
+
+
+def day(text: str) -> date:
+    """Return the day of a date without time."""
+    return instant(text).date()
 
 
 def _same(value: Any) -> Any:

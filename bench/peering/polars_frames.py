@@ -11,10 +11,7 @@ NAMED = pl.List(pl.Struct({"key": pl.String, "value": ENTITY}))
 
 
 def instant(text: pl.Expr) -> pl.Expr:
-    number = text.str.extract(r"Date\((-?[0-9]+)").cast(pl.Int64)
-    offset = text.str.extract(r"([+-][0-9]{4})\)").cast(pl.Int64).fill_null(0)
-    minutes = offset.sign() * ((offset.abs() // 100) * 60 + offset.abs() % 100)
-    return ((number + minutes * 60_000) * 1_000).cast(pl.Datetime("us", "UTC"))
+    return (text.str.extract(r"(-?[0-9]+)").cast(pl.Int64) * 1_000).cast(pl.Datetime("us", "UTC"))
 
 
 def typed(name: str, kind: str, label: pl.Expr) -> list[pl.Expr]:
@@ -34,26 +31,25 @@ def typed(name: str, kind: str, label: pl.Expr) -> list[pl.Expr]:
         "money": lambda: inner.cast(pl.Decimal(38, 4)),
         "choice": lambda: inner.cast(pl.Int64),
         "choices": lambda: (
-            text.str.extract_all(r'"Value": -?[0-9]+')
-            .list.eval(pl.element().str.strip_prefix('"Value": '))
+            text.str.extract_all(r'"Value": ?-?[0-9]+')
+            .list.eval(pl.element().str.extract("(-?[0-9]+)"))
             .list.join(";")
-            .replace("", None)
         ),
-        "boolean": lambda: pl.coalesce(inner, text) == "true",
+        "boolean": lambda: text == "true",
         "instant": lambda: instant(text),
-        "date": lambda: (instant(text) + pl.duration(hours=1)).cast(pl.Date),
+        "date": lambda: instant(text).cast(pl.Date),
     }.get(kind, lambda: text)()
     found = [plain.alias(name)]
-    if kind in {"choice", "choices", "boolean"}:
+    if kind in {"choice", "boolean"}:
         found.append(pl.when(text.is_not_null()).then(label).alias(f"{name}name"))
     return found
 
 
 def wide(frame: pl.DataFrame, member: str) -> pl.DataFrame:
-    """Return one row a row, with a column for each key of a list of pairs."""
-    pairs = frame.select("row", pl.col("entity").struct.field(member).alias("pair"))
-    long = pairs.explode("pair").unnest("pair").filter(pl.col("key").is_not_null())
-    return frame.select("row") if long.is_empty() else long.pivot(on="key", index="row", values="value")
+    """Return one row a message, with a column for each key of its pairs; the last pair of a key counts."""
+    each = frame.select("_sequence_number", pl.col("entity").struct.field(member).alias("pair"))
+    long = each.explode("pair").unnest("pair").filter(pl.col("key").is_not_null())
+    return long.pivot(on="key", index="_sequence_number", values="value", aggregate_function="last")
 
 
 def main() -> None:
@@ -65,30 +61,33 @@ def main() -> None:
     members |= dict.fromkeys(["InputParameters", "PreEntityImages", "PostEntityImages"], NAMED)
     read = pl.read_ndjson(messages, schema=members, ignore_errors=True).with_row_index("_sequence_number")
     key = pl.element().struct.field("key")
-    target = pl.col("InputParameters").list.filter(key == "Target")
-    images = pl.concat_list("PreEntityImages", "PostEntityImages").list.filter(key != AUTOMATIC)
     of_delete = pl.col("MessageName") == "Delete"
+    first = (
+        pl.when(of_delete)
+        .then("PreEntityImages")
+        .otherwise(pl.col("InputParameters").list.filter(key == "Target"))
+    )
     rows = (
         read.filter(pl.col("MessageName").is_in(["Create", "Update", "Delete"]))
-        .with_columns(pl.when(of_delete).then(images).otherwise(pl.concat_list(target, images)).alias("pair"))
-        .drop("InputParameters", "PreEntityImages", "PostEntityImages")
-        .explode("pair")
-        .filter(pl.col("pair").is_not_null())
         .with_columns(
-            pl.col("pair").struct.field("key").alias("_source"),
-            pl.col("pair").struct.field("value").alias("entity"),
+            pl.concat_list(first, "PostEntityImages").list.filter(key != AUTOMATIC).alias("entities")
         )
-        .drop("pair")
-        .with_row_index("row")
+        .drop("InputParameters", "PreEntityImages", "PostEntityImages")
     )
     for (table,), frame in rows.partition_by("PrimaryEntityName", as_dict=True).items():
-        kinds = {name: kind for name, kind in schema[str(table)].items() if kind not in {"binary", "parties"}}
-        values, labels = wide(frame, "Attributes"), wide(frame, "FormattedValues")
-        labels = labels.rename({name: f"{name}\x01" for name in labels.columns if name != "row"})
-        whole = frame.join(values, "row", how="left").join(labels, "row", how="left")
+        entities = (
+            frame.select("_sequence_number", "entities")
+            .explode("entities")
+            .select("_sequence_number", pl.col("entities").struct.field("value").alias("entity"))
+        )
+        values, labels = wide(entities, "Attributes"), wide(entities, "FormattedValues")
+        labels = labels.rename({name: f"{name}\x01" for name in labels.columns if name != "_sequence_number"})
+        whole = frame.drop("entities")
+        for part in (values, labels):
+            whole = whole.join(part, "_sequence_number", how="left")
         columns = [
             each
-            for name, kind in kinds.items()
+            for name, kind in schema[str(table)].items()
             if name in values.columns
             for each in typed(
                 name, kind, pl.col(f"{name}\x01") if f"{name}\x01" in labels.columns else pl.lit(None)
@@ -96,7 +95,6 @@ def main() -> None:
         ]
         whole.select(
             "_sequence_number",
-            "_source",
             pl.col("PrimaryEntityId").alias("Id"),
             *(pl.col(member).alias(column) for column, member in CONTEXT.items()),
             instant(pl.col("OperationCreatedOn")).alias("_occurred"),

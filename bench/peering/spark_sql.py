@@ -9,12 +9,7 @@ ENTITY = f"Attributes {PAIRS}, FormattedValues {PAIRS}"
 
 
 def instant(text: Column) -> Column:
-    number = f.regexp_extract(text, r"Date\((-?[0-9]+)", 1).cast("bigint")
-    offset = f.coalesce(
-        f.nullif(f.regexp_extract(text, r"([+-][0-9]{4})\)", 1), f.lit("")).cast("int"), f.lit(0)
-    )
-    minutes = f.signum(offset) * (f.floor(f.abs(offset) / 100) * 60 + f.abs(offset) % 100)
-    return f.timestamp_millis((number + minutes * 60_000).cast("bigint"))
+    return f.timestamp_millis(f.regexp_extract(text, "(-?[0-9]+)", 1).cast("bigint"))
 
 
 def typed(name: str, kind: str) -> list[Column]:
@@ -33,13 +28,13 @@ def typed(name: str, kind: str) -> list[Column]:
         "decimal": lambda: text.cast("decimal(38,10)"),
         "money": lambda: inner.cast("decimal(38,4)"),
         "choice": lambda: inner.cast("bigint"),
-        "choices": lambda: f.array_join(f.regexp_extract_all(text, f.lit(r'"Value":(-?[0-9]+)'), 1), ";"),
-        "boolean": lambda: f.coalesce(inner, text).cast("boolean"),
+        "choices": lambda: f.regexp_extract_all(text, f.lit(r'"Value":(-?[0-9]+)'), 1).cast("array<bigint>"),
+        "boolean": lambda: text.cast("boolean"),
         "instant": lambda: instant(text),
-        "date": lambda: (instant(text) + f.expr("INTERVAL 1 HOUR")).cast("date"),
+        "date": lambda: instant(text).cast("date"),
     }.get(kind, lambda: text)()
     found = [plain.alias(name)]
-    if kind in {"choice", "choices", "boolean"}:
+    if kind in {"choice", "boolean"}:
         found.append(f.when(text.isNotNull(), label).alias(f"{name}name"))
     return found
 
@@ -51,6 +46,7 @@ def main() -> None:
         .config("spark.ui.enabled", "false")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.parquet.compression.codec", "zstd")
+        .config("spark.sql.mapKeyDedupPolicy", "LAST_WIN")
         .config("spark.driver.memory", "3g")
         .config("spark.sql.debug.maxToStringFields", "5")
         .getOrCreate()
@@ -65,29 +61,22 @@ def main() -> None:
         f.monotonically_increasing_id().alias("_sequence_number"), f.from_json("value", shell).alias("m")
     )
     named = read.select("_sequence_number", "m.*").where("MessageName IN ('Create', 'Update', 'Delete')")
-    chosen = (
-        "concat(filter(InputParameters, p -> p.key = 'Target' AND MessageName <> 'Delete'), "
-        f"filter(concat(PreEntityImages, PostEntityImages), p -> p.key <> '{AUTOMATIC}'))"
-    )
-    each = named.withColumn("pair", f.explode(f.expr(chosen)))
-    entity = each.withColumn("entity", f.from_json("pair.value", ENTITY)).withColumn(
-        "_source", f.col("pair.key")
-    )
+    first = "IF(MessageName = 'Delete', PreEntityImages, filter(InputParameters, p -> p.key = 'Target'))"
+    told = f"filter(concat({first}, PostEntityImages), p -> p.key <> '{AUTOMATIC}')"
+    entities = named.withColumn("entities", f.expr(f"transform({told}, p -> from_json(p.value, '{ENTITY}'))"))
     parts = (
-        entity.withColumn("found", f.map_from_entries("entity.Attributes"))
-        .withColumn("labels", f.map_from_entries("entity.FormattedValues"))
-        .drop("entity", "pair", "InputParameters", "PreEntityImages", "PostEntityImages")
+        entities.withColumn("found", f.expr("map_from_entries(flatten(entities.Attributes))"))
+        .withColumn("labels", f.expr("map_from_entries(flatten(entities.FormattedValues))"))
+        .drop("entities", "InputParameters", "PreEntityImages", "PostEntityImages")
         .cache()
     )
     for (table,) in parts.select("PrimaryEntityName").distinct().collect():
-        kinds = {name: kind for name, kind in schema[table].items() if kind not in {"binary", "parties"}}
         parts.where(f.col("PrimaryEntityName") == table).select(
             "_sequence_number",
-            "_source",
             f.col("PrimaryEntityId").alias("Id"),
             *(f.col(member).alias(column) for column, member in CONTEXT.items()),
             instant(f.col("OperationCreatedOn")).alias("_occurred"),
-            *(each for name, kind in kinds.items() for each in typed(name, kind)),
+            *(each for name, kind in schema[table].items() for each in typed(name, kind)),
         ).write.parquet(str(folder / table))
     spark.stop()
 
