@@ -30,6 +30,8 @@ from .published import published_posts
 QUEUE: Final = "dataverse"
 ENCODINGS: Final = tuple(Encoding)
 """In which encodings the day is posted unless others are named."""
+_RARE: Final = 0.02
+"""Share of rarer messages: parties, pairs of rows, several rows in one message, merges."""
 _MARKER: Final = ".cdsbridge-demo"
 _LOCK_SECONDS: Final = 5
 _SAY_EVERY: Final = 3.0
@@ -46,11 +48,13 @@ metadata: {folder}/metadata.json
 sinks:
   - kind: parquet
     url: {folder}/parquet
+  - kind: delta
+    url: {folder}/delta
   - kind: sql
     url: sqlite:///{folder}/bridge.db
 commit:
   seconds: 1
-  messages: 1000
+  messages: 500
 state: {folder}/state
 """
 
@@ -106,7 +110,11 @@ def _business_day(count: int, seed: int, encodings: Sequence[Encoding]) -> Day:
     start = datetime.now(UTC).replace(hour=7, minute=0, second=0, microsecond=0)
     organization = Organization(seed=seed, start=start)
     published = published_posts()
-    return Day(organization, [*traffic(organization, count, encodings=encodings), *published], len(published))
+    return Day(
+        organization,
+        [*traffic(organization, count, rare=_RARE, encodings=encodings), *published],
+        len(published),
+    )
 
 
 def _write_config(folder: Path, connection: str) -> BridgeConfig:

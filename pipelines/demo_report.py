@@ -14,12 +14,16 @@ from ..emulator.dataverse import Organization, Post
 from ..sinks.audit import AuditReport
 from ..sources.connect import open_client, open_receiver
 from ..sources.journal import read_journal
+from ..tables.metadata import Metadata, load_metadata
 from .audit import audit_bridge
 from .config import BridgeConfig
 from .exit import Exit
+from .truth import compare
 
 _PAUSE: Final = 2.5
 """Seconds between two commits from which on there was nothing to do, or nobody to do it."""
+_DIFFERENCES: Final = 5
+"""How many differences are printed."""
 _SHOWN: Final = ("_op", "Id", "name", "revenue", "industrycode", "industrycodename", "modifiedon", "_changed")
 
 
@@ -36,6 +40,7 @@ def report(
         database.row_factory = sqlite3.Row
         _counts(console, config, posts, audit)
         right = _tables(console, database, organization)
+        right = _state(console, config, organization) and right
         _rows(console, database)
         _quarantine(console, config, database)
         _throughput(console, database)
@@ -74,11 +79,33 @@ def _tables(console: Console, database: sqlite3.Connection, organization: Organi
         right = right and (name not in happened or simulated == happened[name])
         truth = f"{happened[name]:,}" if name in happened else "from other messages"
         table.add_row(name, f"{len(told):,}", f"{columns}", truth)
-    console.rule("Tables (the same rows in SQLite and in Parquet)", align="left")
+    console.rule("History: every event once (the same rows in SQLite, Parquet and Delta)", align="left")
     console.print(table)
     right = right and jobs <= found
     answer = "every one of them is in the history once" if right else "THE HISTORY DIFFERS FROM WHAT HAPPENED"
     console.print(f"the simulated Dataverse made {len(organization.history):,} changes: {answer}")
+    return right
+
+
+def _state(console: Console, config: BridgeConfig, organization: Organization) -> bool:
+    """Print how the current state in each sink compares with the truth; tell whether all agree."""
+    console.rule("Current state: the rows as they are now, in tables named as Dataverse's", align="left")
+    types = Metadata().types if config.metadata is None else load_metadata(config.metadata).types
+    right = True
+    for sink in config.sinks:
+        if not sink.state:
+            continue
+        found = compare(organization, sink, types)
+        console.print(
+            f"{sink.kind:<7} {found.rows:,} rows, {found.deleted:,} of them deleted since, "
+            f"{found.cells:,} columns, {found.parties:,} party lists, {found.pairs:,} pairs of rows",
+            highlight=False,
+        )
+        for line in found.differences[:_DIFFERENCES]:
+            console.print(f"        {line}", highlight=False)
+        right = right and not found.differences
+    answer = "all of it is as in the simulated Dataverse" if right else "THE STATE DIFFERS FROM THE TRUTH"
+    console.print(answer)
     return right
 
 
@@ -109,11 +136,13 @@ def _throughput(console: Console, database: sqlite3.Connection) -> None:
     commits = database.execute(query).fetchall()
     gaps = [(later[0] - earlier[0], later[1]) for earlier, later in pairwise(commits)]
     busy = [(seconds, messages) for seconds, messages in gaps if seconds < _PAUSE]
+    if not busy:
+        return
     rate = sum(messages for _, messages in busy) / max(sum(seconds for seconds, _ in busy), 1e-9)
     console.rule("Throughput", align="left")
     console.print(
-        f"{rate:,.0f} messages/s into both sinks, in {len(commits)} commits, while broker, simulator and "
-        "bridge shared this machine; bench/ measures the bridge by itself",
+        f"{rate:,.0f} messages/s into all three sinks, in {len(commits)} commits, while broker, simulator "
+        "and bridge shared this machine; bench/ measures the bridge by itself",
         soft_wrap=True,
     )
 
@@ -121,6 +150,7 @@ def _throughput(console: Console, database: sqlite3.Connection) -> None:
 def _where(console: Console, folder: Path) -> None:
     console.rule("Where it is, and what to try next", align="left")
     console.print(f"Parquet  {folder}/parquet", soft_wrap=True)
+    console.print(f"Delta    {folder}/delta", soft_wrap=True)
     console.print(f"SQLite   {folder}/bridge.db", soft_wrap=True)
     console.print(f"prove it again:    .venv/bin/cdsbridge audit {folder}/bridge.yaml", soft_wrap=True)
     console.print(

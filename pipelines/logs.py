@@ -5,7 +5,7 @@ import logging
 import sys
 from typing import Final
 
-_QUIET: Final = ("azure", "apache_beam", "uamqp", "msal", "urllib3")
+_QUIET: Final = ("alembic", "azure", "apache_beam", "uamqp", "msal", "urllib3")
 """Libraries whose chatter is shown only when asked for; so is what any library tells the root logger."""
 
 

@@ -74,6 +74,7 @@ def test_the_demo_shows_the_whole_bridge_and_its_proof(tmp_path: Path) -> None:
         "killed the bridge",
         "The sum holds",
         "every one of them is in the history once",
+        "all of it is as in the simulated Dataverse",
         "account_history",
         "with the same reasons",
     ):
