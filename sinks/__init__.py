@@ -1,15 +1,31 @@
-"""Where tables go: Delta lakes, Parquet files and SQL databases, and the raw archive; stage, then commit."""
+"""Where tables go: Delta lakes, Parquet files and SQL databases, and the raw archive; stage, then commit.
 
-from typing import Annotated
+What is named here is imported when it is first used, so that who writes Parquet
+does not wait for the libraries of databases and Delta lakes.
+"""
 
-from pydantic import Field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from .archive import ArchiveSink
-from .delta import DeltaSink
-from .parquet import ParquetSink
-from .sql import SqlSink
+if TYPE_CHECKING:
+    from .archive import ArchiveSink
+    from .choice import AnySink
+    from .delta import DeltaSink
+    from .parquet import ParquetSink
+    from .sql import SqlSink
 
-AnySink = Annotated[ArchiveSink | DeltaSink | ParquetSink | SqlSink, Field(discriminator="kind")]
-"""Any sink a configuration can name, told apart by ``kind``."""
+_MODULES: Final = {
+    "AnySink": "choice",
+    "ArchiveSink": "archive",
+    "DeltaSink": "delta",
+    "ParquetSink": "parquet",
+    "SqlSink": "sql",
+}
 
 __all__ = ["AnySink", "ArchiveSink", "DeltaSink", "ParquetSink", "SqlSink"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

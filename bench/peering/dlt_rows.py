@@ -10,6 +10,7 @@ from typing import Any
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
 os.environ["NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS"] = "100000"
+os.environ["DATA_WRITER__COMPRESSION"] = "zstd"
 
 import dlt
 from dlt.destinations import filesystem

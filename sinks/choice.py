@@ -1,0 +1,13 @@
+"""The sinks a configuration can choose from."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .archive import ArchiveSink
+from .delta import DeltaSink
+from .parquet import ParquetSink
+from .sql import SqlSink
+
+AnySink = Annotated[ArchiveSink | DeltaSink | ParquetSink | SqlSink, Field(discriminator="kind")]
+"""Any sink a configuration can name, told apart by ``kind``."""
