@@ -8,7 +8,9 @@ out would be no list of pairs, and whoever reads the pairs finds out.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from .pairs import inside
 from .sealed import ENTITY, REFERENCE
@@ -30,7 +32,7 @@ _REFERENCE: Final = re.compile(
 ).fullmatch
 
 
-class Parts(NamedTuple):
+class Parts(Struct, frozen=True, gc=False):
     """What rows are made of in an entity.
 
     Attributes:

@@ -90,11 +90,14 @@ class Gatherer:
         whole = [
             (position, envelope)
             for position, envelope in messages
-            if len(envelope.body) <= limit and _CUT not in "".join(envelope.properties)
+            if len(envelope.body) <= limit
+            and not (envelope.properties and _CUT in "".join(envelope.properties))
         ]
-        if not _utf8([envelope.body for _, envelope in whole]):
-            whole = [each for each in whole if _utf8([each[1].body])]
-        contexts = self._opener.contexts([envelope.body for _, envelope in whole])
+        bodies, lines = _lines(whole)
+        if not _utf8(lines):
+            whole = [each for each in whole if _utf8(each[1].body)]
+            bodies, lines = _lines(whole)
+        contexts = self._opener.contexts(bodies, lines)
         for (position, envelope), context in zip(whole, contexts, strict=True):
             if context is None:
                 continue
@@ -216,9 +219,14 @@ class Gatherer:
             return counts
 
 
-def _utf8(bodies: Sequence[bytes]) -> bool:
-    """Tell whether all bodies are UTF-8."""
-    text = b"\n".join(bodies)
+def _lines(messages: Sequence[tuple[int, Envelope]]) -> tuple[list[bytes], bytes]:
+    """Return the bodies of messages, one by one and as lines."""
+    bodies = [envelope.body for _, envelope in messages]
+    return bodies, b"\n".join(bodies)
+
+
+def _utf8(text: bytes) -> bool:
+    """Tell whether bytes are UTF-8."""
     if text.isascii():
         return True
     try:
@@ -246,7 +254,7 @@ def _seed(
         row_id,
         plan.meaning.op,
         event,
-        context.OperationCreatedOn,
+        bytes(context.OperationCreatedOn),
         context.MessageName,
         context.CorrelationId or None,
         job_id or None,

@@ -64,7 +64,7 @@ class Harvest:
         self._read()
 
     def _created_on(self) -> Numbers:
-        texts = pa.array([bytes(seed.created_on) for seed in self._pool.seeds], pa.binary())
+        texts = pa.array([seed.created_on for seed in self._pool.seeds], pa.binary())
         values = Pieces(texts, self._every)
         parsed, fits = self._parsed(Form.INSTANT, values, self._every, self._every)
         occurred = np.zeros(len(values), np.int64)

@@ -20,6 +20,8 @@ _BETWEEN: Final = b'},{"key":"'
 _MIDDLE: Final = b'","value":'
 _START: Final = b'[{"key":"'
 _END: Final = b"}]"
+_AFTER: Final = len(_START)
+_BEFORE: Final = len(_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def inside(sealed: bytes, start: int, end: int) -> bytes | None:
     (b'a","value":1', b'', None)
     """
     if sealed.startswith(_START, start, end) and sealed.endswith(_END, start, end):
-        return sealed[start + len(_START) : end - len(_END)]
+        return sealed[start + _AFTER : end - _BEFORE]
     return b"" if sealed[start:end] == b"[]" else None
 
 

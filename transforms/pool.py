@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 Source = tuple[bytes, bytes, bool]
 """Attributes and labels of a target or image, as ``pairs.inside`` returns them, and whether
@@ -31,7 +31,7 @@ class Seed(Struct, gc=False):
     id: str
     op: str
     event: str
-    created_on: Raw
+    created_on: bytes
     message: str
     correlation_id: str | None
     operation_id: str | None

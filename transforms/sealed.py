@@ -129,6 +129,13 @@ class _Shape(Generic[S]):
         except _BROKEN:
             return []
 
+    def decode_lines(self, lines: bytes) -> list[S]:
+        """Return the objects of lines; none if any cannot be decoded."""
+        try:
+            return self._decoder.decode_lines(lines)
+        except _BROKEN:
+            return []
+
     def learn(self, sealed: bytes) -> bool:
         """Learn the members of an object; tell whether any was new."""
         known = {field.encode_name for field in msgspec.structs.fields(self._kind)} | set(self._learnt)
@@ -158,8 +165,18 @@ class Opener:
         self._records = _Shape(SealedRecord)
         self._references = _Shape(SealedReference)
 
-    def contexts(self, bodies: Sequence[bytes]) -> Sequence[SealedContext | None]:
-        """Return the contexts in bodies."""
+    def contexts(self, bodies: Sequence[bytes], lines: bytes) -> Sequence[SealedContext | None]:
+        """Return the contexts in bodies.
+
+        A body of several lines leaves a line break unaccounted for, and is opened by itself.
+
+        Args:
+            bodies: The bodies.
+            lines: The same, with a line break between.
+        """
+        opened = self._contexts.decode_lines(lines)
+        if len(opened) == len(bodies) and self._accounted(opened, sum(map(len, bodies))):
+            return opened
         return self._open(self._contexts, bodies, 0)
 
     def records(self, sealed: Sequence[bytes]) -> Sequence[SealedRecord | None]:
