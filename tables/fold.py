@@ -21,10 +21,11 @@ import pyarrow.compute as pc
 
 from . import hydration
 from .columns import TIMESTAMP
-from .extras import members, owner, spelled
+from .extras import members, owner
+from .extras import spelled as spelled_members
 from .latest import NONE, Flags, Latest, Numbers, Sayings, joined, latest
 from .presence import Presence, presence
-from .versions import CREATE, CUT, DELETE, MARKS, parse, spell
+from .versions import CREATE, CUT, DELETE, MARKS, parse, spelled
 
 SYSTEM: Final[Mapping[str, pa.DataType]] = {
     "Id": pa.string(),
@@ -94,21 +95,19 @@ class _Board:
 def _read(columns: Mapping[str, pa.DataType], held: pa.Table, changes: pa.Table) -> _Case:
     ids = pa.concat_arrays([*held.column("Id").chunks, *changes.column("Id").chunks]).dictionary_encode()
     versions = parse(held.column("_versions").to_pylist())
-    names = {name for each in versions for said in each.values() for name in said} - MARKS
+    names = {name for each in versions.names for name in each} - MARKS
     found = presence(changes, [name for name in columns if name not in SYSTEM], names)
     slots = {name: at for at, name in enumerate((*found.slots, CREATE, DELETE, CUT, _TOP))}
-    kept = [
-        (row, name, order)
-        for row, each in enumerate(versions)
-        for order, said in each.items()
-        for name in said
-    ]
-    kept += [(row, _TOP, order) for row, order in enumerate(held.column("_order").to_pylist())]
+    tops = held.column("_order").to_pylist()
     marks = [(row + held.num_rows, name, order) for row, name, order in _marks(changes)]
     arrived = changes.column("_order").to_pylist()
-    orders = sorted({*arrived, *(order for _, _, order in kept), *(order for _, _, order in marks)})
+    orders = sorted({*arrived, *versions.orders, *tops, *(order for _, _, order in marks)})
     rank = {order: at for at, order in enumerate(orders)}
-    said = Sayings.of((row, slots[name], rank[order]) for row, name, order in (*kept, *marks))
+    said = joined(
+        versions.sayings(slots, rank),
+        Sayings.of((row, slots[_TOP], rank[order]) for row, order in enumerate(tops)),
+        Sayings.of((row, slots[name], rank[order]) for row, name, order in marks),
+    )
     ranks = np.array([rank[order] for order in arrived], dtype=np.int64)
     return _Case(
         columns,
@@ -256,16 +255,16 @@ class _Rows:
 
     def _versions(self) -> Iterator[str]:
         case = self.case
-        ends: dict[int, list[int]] = {}
-        for key, rank in self.board.deletes:
-            ends.setdefault(key, []).append(rank)
-        written = [(at, name) for name, at in case.slots.items() if name not in {DELETE, _TOP}]
-        slots = np.array([at for at, _ in written])
-        names = [name for _, name in written]
-        for key in self.keys.tolist():
-            ranks = self.board.own.rank[key, slots]
-            said = [(case.orders[ranks[at]], names[at]) for at in np.nonzero(ranks != NONE)[0].tolist()]
-            yield spell([*said, *((case.orders[rank], DELETE) for rank in ends.get(key, ()))])
+        written = {name: at for name, at in case.slots.items() if name != _TOP}
+        ranks = self.board.own.rank[self.keys][:, list(written.values())]
+        ranks[:, written[DELETE]] = NONE
+        rows, slots = np.nonzero(ranks != NONE)
+        place = {int(key): at for at, key in enumerate(self.keys)}
+        ends = Sayings.of(
+            (place[key], written[DELETE], rank) for key, rank in self.board.deletes if key in place
+        )
+        said = joined(Sayings(rows, slots, ranks[rows, slots]), ends)
+        return spelled(said, len(self.keys), written, case.orders)
 
     def _extra(self) -> Iterator[str | None]:
         case, first = self.case, self.case.held.num_rows
@@ -279,7 +278,7 @@ class _Rows:
         for row in said:
             by_key.setdefault(int(case.key_of_row[row]), []).append(row)
         for key in self.keys.tolist():
-            yield spelled(
+            yield spelled_members(
                 {
                     name: raw
                     for row in by_key.get(key, ())
