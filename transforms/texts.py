@@ -15,6 +15,8 @@ _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
 _BLANK: Final = ord(" ")
 _FEW: Final = 16
+_SAMPLE: Final = 64
+_WORTHWHILE: Final = 0.5
 
 
 def texts(values: pa.Array) -> pa.Array:
@@ -37,12 +39,15 @@ def texts(values: pa.Array) -> pa.Array:
     if easy.all():
         return pc.binary_slice(values, 1, -1).cast(pa.string())
     hard = np.flatnonzero(~easy)
-    found = pc.if_else(pa.array(easy), pc.binary_slice(values, 1, -1), None).cast(pa.string())
+    found = pc.binary_slice(values, 1, -1).cast(pa.string())  # of hard ones not the text, nor kept
     return pc.replace_with_mask(found, pa.array(~easy), _with_escapes(values.take(pa.array(hard))))
 
 
 def _with_escapes(values: pa.Array) -> pa.Array:
-    """Return strings with escapes; those that escape nothing but slashes are read without decoding."""
+    """Return strings with escapes; where most escape nothing but slashes, those are read without decoding."""
+    some = pc.replace_substring(values.slice(0, _SAMPLE), b"\\/", b"/")
+    if are_plain(some).mean() < _WORTHWHILE:
+        return _decoded(values)
     unescaped = pc.replace_substring(values, b"\\/", b"/")
     easy = are_plain(unescaped)
     if not easy.any():
