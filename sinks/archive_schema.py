@@ -50,16 +50,13 @@ Scalar = str | bytes | int | float | bool | None
 """Value of an application property."""
 
 
-def archive_rows(
-    ended: Sequence[tuple[Envelope, Verdict]], now: int, batches: Sequence[int] | None = None
-) -> pa.Table:
+def archive_rows(ended: Sequence[tuple[Envelope, Verdict]], now: int, batches: Sequence[int]) -> pa.Table:
     """Return one row a message, as :data:`SCHEMA`.
 
     Args:
         ended: Messages and how they ended, in the order they were flattened.
         now: The instant of the commit, microseconds since 1970 UTC.
-        batches: For each of them, which micro-batch of the commit it was in, 0 first;
-            if not given, messages of one entity in a row are taken for one.
+        batches: For each of them, which micro-batch of the commit it was in, 0 first.
     """
     envelopes, verdicts = [envelope for envelope, _ in ended], [verdict for _, verdict in ended]
     columns: list[Sequence[object]] = [
@@ -76,7 +73,7 @@ def archive_rows(
         [str(verdict.outcome) for verdict in verdicts],
         [str(verdict.reason) for verdict in verdicts],
         [now] * len(ended),
-        _runs(envelopes) if batches is None else batches,
+        batches,
         range(len(ended)),
     ]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
@@ -142,14 +139,6 @@ def properties_of(text: str) -> dict[str, Scalar]:
         return {key: _from_json(value) for key, value in json.loads(text).items()}
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f"Application properties in the archive cannot be read: {error}") from error
-
-
-def _runs(messages: Sequence[Envelope]) -> list[int]:
-    runs: list[int] = []
-    for at, envelope in enumerate(messages):
-        changed = at and envelope.entity != messages[at - 1].entity
-        runs.append(runs[-1] + bool(changed) if runs else 0)
-    return runs
 
 
 def _plain(column: pa.ChunkedArray) -> list[object]:

@@ -103,9 +103,22 @@ def compact(
     return reports
 
 
-def _wanted(files: Files, tables: Sequence[str], place: str) -> list[str]:
+def tables_in(sink: ParquetLake) -> list[str]:
+    """Return the names of the tables a place has files of.
+
+    Raises:
+        SinkUnavailable: The place is away.
+    """
+    return _tables(sink.files())
+
+
+def _tables(files: Files) -> list[str]:
     held = [unquote(folder) for folder in files.folders()]
-    there = [name for name in held if name.endswith("_history") or name in _FIXED]
+    return [name for name in held if name.endswith("_history") or name in _FIXED]
+
+
+def _wanted(files: Files, tables: Sequence[str], place: str) -> list[str]:
+    there = _tables(files)
     lacking = sorted(set(tables) - set(there))
     if lacking:
         known = f"; it has {', '.join(there)}" if there else ""

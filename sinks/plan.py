@@ -117,7 +117,7 @@ def make_plan(
         quarantine_rows(ended, now),
         ledger_rows(ended, now),
         {each.schema.table: each for each in states},
-        archive_rows(ended, now) if rules.messages else MESSAGES.empty_table(),
+        archive_rows(ended, now, _batches(pending, ended)) if rules.messages else MESSAGES.empty_table(),
         now,
     )
     return Plan(tuple(kept.values()), flush, verdicts)
@@ -168,13 +168,26 @@ def _ended(
         for flat, final in zip(pending, verdicts, strict=True)
         for end in zip(flat.batch.envelopes, final, strict=True)
     ]
-    keys = [(envelope.entity, envelope.sequence_number, envelope.enqueued_at) for envelope, _ in ends]
+    keys = [_key(envelope) for envelope, _ in ends]
     if len(set(keys)) == len(keys):
         return ends
     first: dict[tuple[str, int, int], tuple[Envelope, Verdict]] = {}
     for key, end in zip(keys, ends, strict=True):
         first.setdefault(key, end)
     return list(first.values())
+
+
+def _batches(pending: Sequence[FlattenedBatch], ended: Sequence[tuple[Envelope, Verdict]]) -> list[int]:
+    """Which of the batches each message came in first."""
+    first: dict[tuple[str, int, int], int] = {}
+    for number, flat in enumerate(pending):
+        for envelope in flat.batch.envelopes:
+            first.setdefault(_key(envelope), number)
+    return [first[_key(envelope)] for envelope, _ in ended]
+
+
+def _key(envelope: Envelope) -> tuple[str, int, int]:
+    return envelope.entity, envelope.sequence_number, envelope.enqueued_at
 
 
 def committed_rows(plan: Plan) -> int:

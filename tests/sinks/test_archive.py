@@ -20,8 +20,7 @@ from cdsbridge.sinks import ArchiveSink
 from cdsbridge.sinks.archive_reader import Archived
 from cdsbridge.sinks.archive_schema import SCHEMA, archive_rows, envelopes, properties_of, properties_text
 from cdsbridge.sinks.base import Flush
-
-from .contract import NO_ENDINGS, NO_REJECTS, commit
+from cdsbridge.sinks.testing.history import NO_ENDINGS, NO_REJECTS, commit
 
 NOW = 1_790_000_000_000_000
 DAY = 86_400_000_000
@@ -58,7 +57,7 @@ def unlocked(envelope: Envelope) -> Envelope:
 
 def flush(*numbers: int, now: int = NOW, **values: Any) -> Flush:
     ended = [(message(number, **values), DONE) for number in numbers]
-    return Flush({}, NO_REJECTS, NO_ENDINGS, messages=archive_rows(ended, now))
+    return Flush({}, NO_REJECTS, NO_ENDINGS, messages=archive_rows(ended, now, [0] * len(ended)))
 
 
 def put(sink: ArchiveSink, *flushes: Flush) -> None:
@@ -87,7 +86,7 @@ def kinds(properties: Any) -> dict[str, type]:
 
 @given(st.lists(ENVELOPE))
 def test_messages_come_back_as_they_came_but_for_their_locks(sent: list[Envelope]) -> None:
-    rows = archive_rows([(envelope, DONE) for envelope in sent], NOW)
+    rows = archive_rows([(envelope, DONE) for envelope in sent], NOW, [0] * len(sent))
     assert rows.schema == SCHEMA
     back = envelopes(rows)
     assert back == [unlocked(envelope) for envelope in sent]
@@ -113,7 +112,12 @@ def test_what_is_committed_is_read_with_how_it_ended(sink: ArchiveSink) -> None:
     sent = [message(n, properties={"n": n}, lock_token=b"0" * 16, received_at=NOW) for n in range(3)]
     put(
         sink,
-        Flush({}, NO_REJECTS, NO_ENDINGS, messages=archive_rows(list(zip(sent, ends, strict=True)), NOW)),
+        Flush(
+            {},
+            NO_REJECTS,
+            NO_ENDINGS,
+            messages=archive_rows(list(zip(sent, ends, strict=True)), NOW, [0] * 3),
+        ),
     )
     (group,) = found(sink)
     assert list(group.batch.envelopes) == [unlocked(envelope) for envelope in sent]
@@ -164,16 +168,13 @@ def test_messages_that_were_read_together_are_given_together(sink: ArchiveSink) 
     assert groups == [("orders", [0, 1, 2]), ("orders", [3, 4]), ("bills", [5]), ("orders", [6])]
 
 
-def test_without_their_batches_messages_of_one_entity_in_a_row_are_together() -> None:
-    sent = [replace(message(n), entity=entity) for n, entity in enumerate("aabba")]
-    rows = archive_rows([(envelope, DONE) for envelope in sent], NOW)
-    assert rows.column("batch").to_pylist() == [0, 0, 1, 1, 2]
-
-
 def test_a_flush_too_large_for_a_file_is_read_in_its_order(tmp_path: Path) -> None:
     sink = ArchiveSink(url=str(tmp_path), file_bytes=64 * 1024)
     sent = [message(n, body=os.urandom(9_000)) for n in range(40)]
-    put(sink, Flush({}, NO_REJECTS, NO_ENDINGS, messages=archive_rows([(e, DONE) for e in sent], NOW)))
+    put(
+        sink,
+        Flush({}, NO_REJECTS, NO_ENDINGS, messages=archive_rows([(e, DONE) for e in sent], NOW, [0] * 40)),
+    )
     assert len(list(tmp_path.rglob("*.parquet"))) > 4
     (group,) = found(sink)
     assert list(group.batch.envelopes) == sent

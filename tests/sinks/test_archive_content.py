@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdsbridge.sinks.content import UNEQUAL, content
+from cdsbridge.sinks.testing.history import NOW, rows_for, schema_with
 from cdsbridge.tables.columns import TIMESTAMP
-
-from .contract import NOW, rows_for, schema_with
 
 COLUMNS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "flag": (pa.bool_(), st.booleans()),

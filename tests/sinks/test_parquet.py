@@ -18,10 +18,7 @@ from cdsbridge.sinks import ParquetSink, parquet_lake
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.holding import Backoff
-from cdsbridge.tables.columns import SYSTEM
-
-from .batches import Post, flattened, text
-from .contract import (
+from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,
     NOW,
@@ -33,6 +30,9 @@ from .contract import (
     rows_for,
     schema_with,
 )
+from cdsbridge.tables.columns import SYSTEM
+
+from .batches import Post, flattened, text
 from .places import ParquetPlace
 
 SCHEMA = schema_with(name=pa.string(), age=pa.int64())

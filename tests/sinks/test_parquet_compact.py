@@ -22,9 +22,19 @@ from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.files import Files
 from cdsbridge.sinks.parquet_compact import compact
 from cdsbridge.sinks.parquet_reader import ParquetReader
+from cdsbridge.sinks.testing.history import (
+    NO_ENDINGS,
+    NO_REJECTS,
+    NOW,
+    TABLE,
+    commit,
+    ending,
+    endings,
+    rows_for,
+    schema_with,
+)
+from cdsbridge.sinks.testing.places import Row
 
-from .contract import NO_ENDINGS, NO_REJECTS, NOW, TABLE, commit, ending, endings, rows_for, schema_with
-from .places import Row
 from .test_archive import flush as messages
 from .test_archive import numbers, put
 
