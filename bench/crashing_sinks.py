@@ -67,8 +67,8 @@ class Verdict:
     faults: list[str]
 
 
-def load_of(seed: int, events: int, folder: Path) -> Load:
-    """Return what a simulated Dataverse sends: late, twice, in three encodings, with rarer messages."""
+def load_of(seed: int, events: int, folder: Path, encodings: Sequence[str] = tuple(Encoding)) -> Load:
+    """Return what a simulated Dataverse sends: late, twice, in some encodings, with rarer messages."""
     organization = Organization(seed=seed, start=datetime(2026, 3, 2, 8, tzinfo=UTC))
     posts = traffic(
         organization,
@@ -78,7 +78,7 @@ def load_of(seed: int, events: int, folder: Path) -> Load:
         late=0.01,
         poison=0.01,
         rare=0.05,
-        encodings=tuple(Encoding),
+        encodings=encodings,
     )
     envelopes = [
         Envelope(
