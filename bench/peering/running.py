@@ -13,7 +13,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 VENV: Final = HERE.parent.parent / ".cache" / "peers-venv"
-INTERVAL: Final = 0.05
+INTERVAL: Final = 0.25
 """Seconds between two looks at the memory of a program."""
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
