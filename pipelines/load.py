@@ -16,6 +16,7 @@ from .config import BridgeConfig
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET: Final = re.compile(r"SharedAccessKey=|SharedAccessSignature=|://[^/@\s:]*:[^/@\s]+@")
 _SECRET_KEYS: Final = frozenset({"client_secret", "password"})
+_SECRET_OPTION: Final = re.compile(r"(?:key|secret|token|password|signature|sas)$", re.IGNORECASE)
 _EMULATOR: Final = "usedevelopmentemulator=true"
 
 _IN_THE_FILE: Final = "a secret in the file; write ${NAME} and set the environment variable NAME"
@@ -123,7 +124,8 @@ def _interpolate(
 
 def _is_secret(value: str, place: Place) -> bool:
     """Tell whether a text of the file holds a secret itself, and not a reference to one."""
-    if place and place[-1] in _SECRET_KEYS:
+    last = str(place[-1]) if place else ""
+    if last in _SECRET_KEYS or (place[-2:-1] == ("options",) and _SECRET_OPTION.search(last)):
         match = _REFERENCE.fullmatch(value)
         return match is None or match[2] is not None
     return bool(_SECRET.search(_REFERENCE.sub("", value))) and _EMULATOR not in value.lower()

@@ -96,6 +96,27 @@ def test_a_client_secret_comes_from_the_environment_only(tmp_path: Path, secret:
     assert "hunter2" not in "\n".join(faults)
 
 
+STORE = """\
+sinks:
+  - {kind: parquet, url: "abfss://lake@contoso/rows", options: {account_name: contoso, NAME: "VALUE"}}
+  - {kind: archive, url: "s3://raw", options: {aws_access_key_id: id, region: eu-west-1}}
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["account_key", "azure_storage_sas_token", "aws_secret_access_key", "AZURE_CLIENT_SECRET", "sas_key"],
+)
+def test_the_key_of_a_store_comes_from_the_environment_only(tmp_path: Path, name: str) -> None:
+    sinks = STORE.replace("NAME", name)
+    kept = GOOD[: GOOD.index("sinks:")]
+    (fault,) = faults_of(write(tmp_path, kept + sinks.replace("VALUE", "hunter2")), CONNECTION=KEY)
+    assert f"sinks.0.options.{name}: a secret in the file; write ${{NAME}}" in fault
+    path = write(tmp_path, kept + sinks.replace("VALUE", "${SECRET}"))
+    config = load_config(path, environment={"CONNECTION": KEY, "SECRET": "hunter2"})
+    assert "hunter2" not in repr(config) + config.model_dump_json()
+
+
 def test_a_client_secret_is_never_shown(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD + LOGIN.replace("SECRET}", "'${SECRET}'}"))
     config = load_config(path, environment={"CONNECTION": KEY, "SECRET": "hunter2"})
