@@ -68,7 +68,7 @@ class Amender:
                 if decision.is_idle:
                     return
                 removed, added = change.files(decision, staged if decision.added is rows else None)
-                failpoints.reach("delta_files_put")
+                failpoints.reach("files_put")
                 table.commit(removed, added, {APPLICATION: fence})
             except Raced as error:
                 raced = error

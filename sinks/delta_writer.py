@@ -100,9 +100,9 @@ class DeltaWriter:
         histories = [_job(self._write, each, EVENT, history_rule(each.rows)) for each in staged.history]
         rejected = [_job(self._write_absent, each) for each in staged.quarantine]
         self._all([*histories, *rejected])
-        failpoints.reach("delta_history")
+        failpoints.reach("history_written")
         self._all([_job(self._fold, changes, staged.now) for changes in staged.states])
-        failpoints.reach("delta_states")
+        failpoints.reach("all_written")
         for each in staged.ledger:
             self._write_absent(each)
 

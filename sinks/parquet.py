@@ -26,6 +26,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from ..model import failpoints
 from ..tables.schema import TableSchema
 from . import ledger, quarantine
 from .base import Claim, Flush, Staged
@@ -102,12 +103,18 @@ class ParquetWriter:
         """Put the files; one that is there already has the same rows and stays."""
         if not isinstance(staged, StagedFiles):
             raise TypeError("not staged by this writer")
-        for files in (staged.history, staged.quarantine, staged.ledger):
-            list(self._pool.map(lambda file: self._files.create(file.path, file.data), files))
+        self._put(staged.history)
+        failpoints.reach("history_written")
+        self._put(staged.quarantine)
+        failpoints.reach("all_written")
+        self._put(staged.ledger)
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _put(self, files: Iterable[File]) -> None:
+        list(self._pool.map(lambda file: self._files.create(file.path, file.data), files))
 
     def _encoded(self, tables: Iterable[tuple[str, pa.Table]]) -> tuple[File, ...]:
         files = self._pool.map(lambda job: list(encoded(job[1], job[0], self._sink)), tables)

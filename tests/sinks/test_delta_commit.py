@@ -99,7 +99,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object], t
     quiet = [False]
 
     def reach(point: str) -> None:
-        if point == "delta_files_put" and not quiet[0] and len(reached) < times:
+        if point == "files_put" and not quiet[0] and len(reached) < times:
             reached.append(point)
             quiet[0] = True
             action()
@@ -230,8 +230,8 @@ for start in range(0, 20, 5):
     committer.flush()
 """
 POINTS = [
-    *[f"delta_files_put:kill@{count}" for count in (1, 2, 3, 4, 5, 8)],
-    *[f"{point}:kill@2" for point in ("staged", "delta_history", "delta_states")],
+    *[f"files_put:kill@{count}" for count in (1, 2, 3, 4, 5, 8)],
+    *[f"{point}:kill@2" for point in ("staged", "history_written", "all_written")],
 ]
 
 
@@ -261,7 +261,7 @@ def test_a_process_killed_anywhere_in_a_commit_loses_nothing_and_doubles_nothing
 
 
 def test_what_a_killed_process_left_is_no_part_of_the_table(tmp_path: Path) -> None:
-    child = run_child(COMMIT_ALL, str(tmp_path), failpoint="delta_files_put:kill@1")
+    child = run_child(COMMIT_ALL, str(tmp_path), failpoint="files_put:kill@1")
     assert child.returncode == -signal.SIGKILL, child.stderr
     place = DeltaPlace(tmp_path)
     left = [path for path in place.root.rglob("*.parquet") if "_delta_log" not in path.parts]
