@@ -29,7 +29,7 @@ from rich.table import Table
 from cdsbridge.sinks import DeltaSink, ParquetSink, SqlSink
 from cdsbridge.sinks.base import Sink
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "sinks"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 Place = Callable[[Path, str], Sink]
 SINKS = ("parquet", "sqlite", "postgresql", "mariadb", "duckdb", "delta", "delta-azurite")
@@ -54,13 +54,14 @@ def places(names: list[str], stack: ExitStack) -> dict[str, Place]:
 
 def _postgresql() -> Place:
     import psycopg  # noqa: PLC0415
-    import servers  # noqa: PLC0415
+
+    from tests.sinks import servers  # noqa: PLC0415
 
     socket = servers.postgresql().folder
 
     def made(_: Path, name: str) -> Sink:
         with psycopg.connect(host=str(socket), user="postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")  # type: ignore[arg-type]
+            connection.execute(f"CREATE SCHEMA {name}")
         url = f"postgresql://postgres@/postgres?host={socket}&options=-csearch_path%3D{name}"
         return SqlSink.model_validate({"url": url})
 
@@ -69,7 +70,8 @@ def _postgresql() -> Place:
 
 def _mariadb() -> Place:
     import pymysql  # noqa: PLC0415
-    import servers  # noqa: PLC0415
+
+    from tests.sinks import servers  # noqa: PLC0415
 
     socket = servers.mariadb().socket
 
@@ -87,7 +89,7 @@ def _mariadb() -> Place:
 
 
 def _azurite(stack: ExitStack) -> Place:
-    import azurite  # noqa: PLC0415
+    from tests.sinks import azurite  # noqa: PLC0415
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="azurite-")))
     endpoint = stack.enter_context(azurite.running(folder))

@@ -29,7 +29,6 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 import wide_rows
 from crashes import places
-from peering.running import VENV, Program, unavailable
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +38,10 @@ from cdsbridge.sinks.base import Flush, Sink
 from cdsbridge.sinks.sql_types import column_type, python_values
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "peering"))
+
+from running import VENV, Program, unavailable  # noqa: E402
+
 FLUSH = 10_000
 """Rows in one commit of a history."""
 CHANGED = 1_000

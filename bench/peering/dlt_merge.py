@@ -1,4 +1,4 @@
-"""dlt's merge of rows by their event id: prints rows a second of a second load, after one that made the table."""
+"""dlt's merge of rows by their event id: prints rows a second of a load into a table that is there."""
 
 import sys
 import time
