@@ -16,7 +16,7 @@ SOUND = [post.body for post in traffic(ORGANIZATION, 3, poison=0, asides=0)]
 def opened(bodies: Sequence[bytes]) -> list[bytes | None]:
     """Return what contexts bodies are opened as, written again."""
     found = Opener().contexts(bodies, b"\n".join(bodies))
-    return [each and msgspec.json.encode(each) for each in found]
+    return [None if each is None else msgspec.json.encode(each) for each in found]
 
 
 def test_sound_bodies_are_opened() -> None:
