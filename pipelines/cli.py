@@ -183,7 +183,7 @@ def hydrate(
     _end(work, verbose)
 
 
-@app.command(epilog="Example: cdsbridge rebuild conf/azure.yaml --from abfss://archive@lake/raw --into sql")
+@app.command(epilog="Example: cdsbridge rebuild conf/azure.yaml --from az://archive/raw --into sql")
 def rebuild(
     conf: Conf,
     settings: Settings = None,

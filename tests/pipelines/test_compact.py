@@ -32,6 +32,13 @@ def files_in(folder: Path) -> int:
     return len(list(folder.rglob("*.parquet")))
 
 
+@pytest.mark.parametrize("name", ["compact", "rebuild", "vacuum"])
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    ended = command(name, "--help")
+    assert ended.exit_code == 0
+    assert f"Example: cdsbridge {name}" in ended.output
+
+
 def test_the_files_of_every_sink_become_few_and_say_the_same(tmp_path: Path) -> None:
     config = bridge(tmp_path)
     receive(config, ENVELOPES)
