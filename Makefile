@@ -3,6 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 OLDEST_SDK := 7.14.3
 SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/emulator/server
+MARIADB := .cache/mariadb
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
 
 .PHONY: help demo test lint unit explore sdk bench lock schema docs clean
@@ -24,11 +25,12 @@ lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
 	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
 	@$(VENV)/bin/deptry .
 
-unit: $(VENV)/.ready-dev ## The tests, against the embedded Service Bus over TCP
+unit: $(VENV)/.ready-dev $(MARIADB) ## The tests, against the embedded Service Bus over TCP and real databases
 	@echo "== tests (newest supported azure-servicebus)"
+	@$(PYTHON) tests/sinks/servers.py
 	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
-explore: $(VENV)/.ready-dev ## The tests once more, properties on examples never tried before
+explore: $(VENV)/.ready-dev $(MARIADB) ## The tests once more, properties on examples never tried before
 	@CDSBRIDGE_EXPLORE=1 $(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, on the oldest one we support
@@ -68,3 +70,6 @@ $(VENV)/.ready-dev: requirements-dev.lock pyproject.toml
 $(OLD_SDK_DIR):
 	@echo "== azure-servicebus $(OLDEST_SDK) into $@"
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ azure-servicebus==$(OLDEST_SDK)
+
+$(MARIADB):
+	@sh .ci/mariadb.sh $@

@@ -11,8 +11,21 @@ import signal
 import threading
 from typing import Final
 
-POINTS: Final = ("received", "flattened", "staged", "committed", "half_settled", "settled")
-"""The points, in the order a message passes them."""
+POINTS: Final = (
+    "received",
+    "flattened",
+    "staged",
+    "history_written",
+    "all_written",
+    "committed",
+    "half_settled",
+    "settled",
+)
+"""The points, in the order a message passes them.
+
+``history_written`` and ``all_written`` lie inside the commit of a sink: in a database nothing of it is
+durable yet, in files and lakes all but the ledger is in the end.
+"""
 
 _lock = threading.Lock()
 _armed, _, _action = os.environ.get("CDSBRIDGE_FAILPOINT", "").partition(":")

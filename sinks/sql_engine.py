@@ -1,26 +1,35 @@
-"""Connections to a SQL database, and what its errors mean for us."""
+"""Connections to a SQL database."""
 
-import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    NotSupportedError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from ..model.errors import ConfigError, SinkUnavailable
+from ..model.errors import ConfigError
+from .sql_errors import told
 
-_OURS: Final = (DataError, IntegrityError, NotSupportedError)
-"""Errors that trying again does not mend: they speak of the values, not of the database."""
+registry.register("duckdb", "cdsbridge.sinks.duckdb_dialect", "DuckdbDialect")
+
+_DRIVERS: Final = {
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+"""The drivers we use where a URL names none."""
+
+_EXTRAS: Final = {
+    "postgresql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "duckdb": "duckdb",
+    "mssql": "mssql",
+}
+"""Extras of this package that bring the driver of a database."""
 
 _SQLITE_PATIENCE: Final = "PRAGMA busy_timeout = 1000"
 """Milliseconds SQLite itself waits for a lock; whoever calls us waits longer and says so."""
@@ -34,6 +43,21 @@ _SQLITE_WRITING: Final = (
 """Write-ahead log; a commit returns when it is on the disk (``NORMAL`` would lose the last
 commits in a power cut, messages already settled among them).  ``fullfsync`` counts on macOS only.
 See https://www.sqlite.org/pragma.html#pragma_synchronous."""
+
+LIBPQ_DEFAULTS: Final = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}
+"""So that a connection that leads nowhere is noticed; what the URL says goes before."""
+
+_MYSQL_SESSION: Final = (
+    "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 30, "
+    "sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
+"""Strict, whatever the server's default: otherwise what does not fit is cut with a mere warning."""
+
+
+def full_url(url: str) -> URL:
+    """Return a URL with its driver named."""
+    parsed = make_url(url)
+    return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
 
 
 def open_engine(url: str, name: str, *, writing: bool) -> sa.Engine:
@@ -52,36 +76,49 @@ def open_engine(url: str, name: str, *, writing: bool) -> sa.Engine:
         ConfigError: The dialect or its driver is not there.
         SinkUnavailable: The folder cannot be made.
     """
+    parsed = full_url(url)
     try:
-        engine = sa.create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0)
+        engine = sa.create_engine(
+            parsed, hide_parameters=True, pool_size=1, max_overflow=0, connect_args=_arguments(parsed)
+        )
     except (ArgumentError, NoSuchModuleError, ImportError, TypeError) as error:
         # the error of a bad URL may quote the URL
-        raise ConfigError(f"{name}: no driver can be loaded for this URL ({type(error).__name__})") from None
-    if engine.dialect.name == "sqlite":
+        raise ConfigError(f"{name}: {_no_driver(parsed, error)}") from None
+    if engine.dialect.name in {"sqlite", "duckdb"}:
         _make_folder(engine.url.database, name)
+    if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _settings_to_write if writing else _settings_to_read)
         sa.event.listen(engine, "begin", _begin_writing if writing else _begin)
+    if engine.dialect.name == "postgresql":
+        sa.event.listen(engine, "connect", _postgres_settings)
     return engine
 
 
-@contextlib.contextmanager
-def told(name: str, secret: str | None) -> Iterator[None]:
-    """Turn what a database raises into :class:`SinkUnavailable`, without secrets.
+def missing(backend: str, module: str) -> str:
+    """Return what to tell of a driver that is not installed.
 
     Args:
-        name: What people know the database by.
-        secret: A password that must not appear in the error.
+        backend: The database, as SQLAlchemy names it.
+        module: Name of the module that is missing.
     """
-    try:
-        yield
-    except _OURS:
-        raise
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        origin = getattr(error, "orig", None) or error
-        reason = (str(origin).splitlines() or [type(origin).__name__])[0]
-        if secret:
-            reason = reason.replace(secret, "***")
-        raise SinkUnavailable(f"{name}: {reason}") from None
+    extra = _EXTRAS.get(backend)
+    remedy = f"pip install 'cdsbridge[{extra}]'" if extra else f"install the package that brings {module}"
+    return f"the driver {module} is not installed; {remedy}"
+
+
+def _no_driver(url: URL, error: Exception) -> str:
+    if isinstance(error, ImportError) and not isinstance(error, NoSuchModuleError) and error.name:
+        return missing(url.get_backend_name(), error.name)
+    return f"no driver can be loaded for this URL ({type(error).__name__})"
+
+
+def _arguments(url: URL) -> Mapping[str, Any]:
+    if url.drivername == "postgresql+psycopg":
+        return {name: value for name, value in LIBPQ_DEFAULTS.items() if name not in url.query}
+    if url.get_driver_name() == "pymysql":
+        # a server that may ask for files is trusted only where the URL says so
+        return {"init_command": _MYSQL_SESSION, "connect_timeout": 10, "charset": "utf8mb4"}
+    return {}
 
 
 def _make_folder(database: str | None, name: str) -> None:
@@ -91,6 +128,13 @@ def _make_folder(database: str | None, name: str) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise PermissionError(f"the folder {folder} cannot be written to")
+
+
+def _postgres_settings(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET timezone = 'UTC'")
+        cursor.execute("SET lock_timeout = '30s'")
+    connection.commit()
 
 
 def _settings_to_read(connection: Any, _record: Any) -> None:

@@ -2,20 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from ..tables import hydration
+from ..tables.schema import TableSchema
+from ..tables.state import is_state
 from . import ledger, quarantine
-from .sql_engine import told
+from .sql_errors import told
+from .sql_rows import fetched
+from .sql_store import selected
 from .sql_tables import SqlTables
-from .sql_types import Instant, arrow_column
 
-_PIECE: Final = 50_000
 _ASKED: Final = 500
 """Ids in one question; SQL Server takes some 2,100 parameters at most."""
+
+_IDS: Final = pa.schema([("_event_id", pa.string())])
 
 
 class SqlReader:
@@ -36,8 +40,8 @@ class SqlReader:
     def event_ids(self) -> Iterator[tuple[str, pa.Array]]:
         """Yield the event ids in pieces of some 50,000, table by table."""
         for name, table in self._histories().items():
-            for (ids,) in self._read(sa.select(table.c["_event_id"])):
-                yield name, pa.array(ids, pa.string())
+            for piece in self._tables_of(table, _IDS):
+                yield name, piece.column(0).combine_chunks()
 
     def rows(self) -> Mapping[str, int]:
         """Return the rows of the history tables and, as ``_quarantine``, of the quarantine."""
@@ -59,9 +63,23 @@ class SqlReader:
             column = history.c["_event_id"]
             for start in range(0, len(event_ids), _ASKED):
                 asked = event_ids.slice(start, _ASKED).to_pylist()
-                for (ids,) in self._read(sa.select(column).where(column.in_(asked))):
-                    found += ids
+                for piece in self._tables_of(history, _IDS, column.in_(asked)):
+                    found += piece.column(0).to_pylist()
         return pa.array(found, pa.string())
+
+    def history(self, table: str) -> Iterator[pa.Table]:
+        """Yield all rows of a history in pieces, by its name in the sink."""
+        schema = self._schemas().get(table)
+        if schema is not None and not is_state(schema):
+            yield from self._tables_of(self._tables.of(schema), schema.arrow())
+
+    def state(self, table: str) -> pa.Table:
+        """Return all rows of a state; no rows and no columns if it is not there."""
+        schema = self._schemas().get(table)
+        if schema is None or not is_state(schema):
+            return pa.table({})
+        pieces = list(self._tables_of(self._tables.of(schema), schema.arrow()))
+        return pa.concat_tables(pieces) if pieces else schema.arrow().empty_table()
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,36 +89,27 @@ class SqlReader:
     def _tables_of(
         self, table: sa.Table, schema: pa.Schema, *where: sa.ColumnElement[bool]
     ) -> Iterator[pa.Table]:
-        query = sa.select(*map(self._selected, (table.c[name] for name in schema.names))).where(*where)
-        for columns in self._read(query):
-            arrays = [arrow_column(values, kind) for values, kind in zip(columns, schema.types, strict=True)]
-            yield pa.Table.from_arrays(arrays, schema=schema)
-
-    def _selected(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        """On SQLite, instants as the text they are: Arrow reads it a column at a time."""
-        is_text = self._engine.dialect.name == "sqlite" and isinstance(column.type, Instant)
-        return sa.type_coerce(column, sa.Text()) if is_text else column
+        if not self._there:
+            return
+        query = selected(table, schema.names).where(*where)
+        with self._told(), self._engine.begin() as connection:
+            yield from fetched(connection, query, schema)
 
     def _histories(self) -> dict[str, sa.Table]:
+        schemas = self._schemas()
+        return {name: self._tables.of(schema) for name, schema in schemas.items() if not is_state(schema)}
+
+    def _schemas(self) -> dict[str, TableSchema]:
         if not self._there:
             return {}
         with self._told(), self._engine.begin() as connection:
-            found = [self._tables.describe(connection, name) for name in self._tables.names(connection)]
-        return {schema.table: self._tables.history(schema) for schema in found if schema}
+            return {schema.table: schema for schema in self._tables.all(connection)}
 
     def _count(self, table: sa.Table) -> int:
         if not self._there:
             return 0
         with self._told(), self._engine.begin() as connection:
             return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
-
-    def _read(self, query: sa.Select[Any]) -> Iterator[list[list[Any]]]:
-        if not self._there:
-            return
-        with self._told(), self._engine.begin() as connection:
-            result = connection.execution_options(yield_per=_PIECE).execute(query)
-            for rows in result.partitions():
-                yield [list(column) for column in zip(*rows, strict=True)]
 
     def _told(self) -> AbstractContextManager[None]:
         return told(self._name, self._secret)

@@ -1,4 +1,4 @@
-"""The statements that write rows so that writing them again changes nothing.
+"""The statements that write rows, one by one, so that writing them again changes nothing.
 
 History: a row is inserted unless its event is there.  If it is, and the row
 at hand has the lower ``_order`` (then the earlier ``_received_at``), it gives
@@ -18,7 +18,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..tables.columns import DELIVERY
 
-_REPLACED: Final = (*DELIVERY, "SinkModifiedOn")
+REPLACED: Final = (*DELIVERY, "SinkModifiedOn")
+"""Columns of a row that is there which an earlier post of its event gives anew."""
+
 _NATIVE: Final = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -32,7 +34,7 @@ class Statement:
         columns: Names in the sink of the columns whose values it takes, numbered from 0.
     """
 
-    clause: sa.Insert | sa.Update | str
+    clause: sa.Insert | sa.Update | sa.Delete | str
     columns: tuple[str, ...]
 
 
@@ -51,8 +53,8 @@ def history_statements(table: sa.Table, columns: Sequence[str], native: str | No
     theirs = insert.excluded
     update = insert.on_conflict_do_update(
         index_elements=[table.c["_event_id"]],
-        set_={table.c[name].name: theirs[name] for name in _REPLACED},
-        where=_is_earlier(theirs["_order"], theirs["_received_at"], table),
+        set_={table.c[name].name: theirs[name] for name in REPLACED},
+        where=is_earlier(theirs["_order"], theirs["_received_at"], table),
     )
     return [Statement(update, tuple(columns))]
 
@@ -69,6 +71,18 @@ def absent_statements(
     ]
 
 
+def delete_statement(table: sa.Table, column: str) -> Statement:
+    """Return what deletes the rows with a value."""
+    same = table.c[column] == _parameter(table, column, 0)
+    return Statement(sa.delete(table).where(same), (column,))
+
+
+def insert_statement(table: sa.Table, columns: Sequence[str]) -> Statement:
+    """Return what inserts rows."""
+    given = {table.c[name]: _parameter(table, name, i) for i, name in enumerate(columns)}
+    return Statement(sa.insert(table).values(given), tuple(columns))
+
+
 def for_driver(statement: Statement, dialect: sa.Dialect) -> Statement:
     """Return a statement as text for the driver, which spares SQLAlchemy a visit to every cell."""
     if isinstance(statement.clause, str):
@@ -78,7 +92,8 @@ def for_driver(statement: Statement, dialect: sa.Dialect) -> Statement:
     return Statement(str(compiled), tuple(statement.columns[number] for number in numbers))
 
 
-def _is_earlier(order: Any, received_at: Any, table: sa.Table) -> sa.ColumnElement[bool]:
+def is_earlier(order: Any, received_at: Any, table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return whether a post is to be told of rather than the one whose row is there."""
     same = sa.and_(order == table.c["_order"], received_at < table.c["_received_at"])
     return sa.or_(order < table.c["_order"], same)
 
@@ -92,13 +107,13 @@ def _parameter(table: sa.Table, name: str, number: int) -> sa.BindParameter[Any]
 
 
 def _update_later_post(table: sa.Table) -> Statement:
-    columns = (*_REPLACED, "_event_id")
+    columns = (*REPLACED, "_event_id")
     given = {name: _parameter(table, name, i) for i, name in enumerate(columns)}
     update = (
         sa.update(table)
         .where(table.c["_event_id"] == given["_event_id"])
-        .where(_is_earlier(given["_order"], given["_received_at"], table))
-        .values({table.c[name]: given[name] for name in _REPLACED})
+        .where(is_earlier(given["_order"], given["_received_at"], table))
+        .values({table.c[name]: given[name] for name in REPLACED})
     )
     return Statement(update, columns)
 

@@ -4,28 +4,34 @@
 do not tell a decimal from a text, nor one width of integer from another.
 """
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateColumn, CreateTable
 
+from ..tables.parties import SET
 from ..tables.schema import TableSchema, evolve
-from . import ledger, quarantine
+from ..tables.state import is_state
+from . import ledger, quarantine, sql_fence
 from .arrow_types import type_from_name, type_name
 from .base import SchemaMoved
+from .sql_ddl import Ddl
+from .sql_names import fitted
 from .sql_types import column_type
 
 _FIXED: Final[Mapping[str, tuple[pa.Schema, tuple[str, ...]]]] = {
     ledger.TABLE: (ledger.SCHEMA, ledger.KEY),
     quarantine.TABLE: (quarantine.SCHEMA, quarantine.KEY),
+    sql_fence.TABLE: (sql_fence.SCHEMA, sql_fence.KEY),
 }
 
-_NAME_LIMITS: Final = {"mysql": 64, "mariadb": 64}
-"""Characters of a name, where SQLAlchemy tells only of aliases
-(https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html)."""
+_COMPARED: Final = frozenset({"_event_id", "_order"})
+_FORM: Final = {"engine": "InnoDB", "row_format": "DYNAMIC", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
+"""Of a table in MariaDB and MySQL, whatever the database's defaults."""
+
+_TOLD_AT_ONCE: Final = 200
+"""Columns registered by one statement; SQL Server takes some 2,100 parameters at most."""
 
 
 class SqlTables:
@@ -39,41 +45,44 @@ class SqlTables:
     def __init__(self, dialect: sa.Dialect, schema: str | None) -> None:
         self._dialect = dialect
         self._schema = schema
-        self._registry = sa.Table(
-            "_columns",
-            sa.MetaData(schema=schema),
-            sa.Column("table_name", column_type("table_name", pa.string()), primary_key=True),
-            sa.Column("column_name", column_type("column_name", pa.string()), primary_key=True),
-            sa.Column("position", sa.Integer(), nullable=False),
-            sa.Column("arrow_type", sa.String(64), nullable=False),
-        )
+        registry = {"table_name": pa.string(), "column_name": pa.string()}
+        self._registry = self.table("_columns", registry, tuple(registry))
+        self._registry.append_column(sa.Column("position", sa.Integer(), nullable=False))
+        self._registry.append_column(sa.Column("arrow_type", sa.String(64), nullable=False))
 
     def fixed(self, name: str) -> sa.Table:
-        """Return the ledger or the quarantine."""
+        """Return a table every sink has: ledger, quarantine or fence."""
         columns, key = _FIXED[name]
-        return self._table(name, dict(zip(columns.names, columns.types, strict=True)), key)
+        return self.table(name, dict(zip(columns.names, columns.types, strict=True)), key)
 
-    def history(self, schema: TableSchema) -> sa.Table:
-        """Return a history table; the keys of its columns are their names in the sink."""
-        return self._table(schema.table, schema.columns, ("_event_id",))
+    def of(self, schema: TableSchema) -> sa.Table:
+        """Return a history or a state; the keys of its columns are their names in the sink."""
+        if not is_state(schema):
+            return self.table(schema.table, schema.columns, ("_event_id",), _COMPARED)
+        table = self.table(schema.table, schema.columns, ("Id",), {*_COMPARED, SET})
+        if SET in schema.columns:
+            sa.Index(fitted(f"{schema.table}_by_set", self._dialect.name), table.c[SET])
+        return table
 
     def create_fixed(self, connection: sa.Connection) -> None:
         """Create the tables every sink has, where they are absent."""
+        ddl = Ddl(connection)
         for table in (self._registry, *map(self.fixed, _FIXED)):
-            connection.execute(CreateTable(table, if_not_exists=self._can_skip()))
+            ddl.create(table)
 
     def fixed_exist(self, connection: sa.Connection) -> bool:
         """Whether the tables every sink has are there."""
         names = sa.inspect(connection).get_table_names(self._schema)
         return {self._registry.name, *_FIXED} <= set(names)
 
-    def names(self, connection: sa.Connection) -> list[str]:
-        """Return the names in the sink of all history tables, sorted."""
+    def all(self, connection: sa.Connection) -> list[TableSchema]:
+        """Return all histories and states, by name."""
         column = self._registry.c.table_name
-        return sorted(connection.scalars(sa.select(column).distinct()))
+        names = sorted(connection.scalars(sa.select(column).distinct()))
+        return [schema for name in names if (schema := self.describe(connection, name))]
 
     def describe(self, connection: sa.Connection, table: str) -> TableSchema | None:
-        """Return the columns of a history table, or ``None`` if there is no such table."""
+        """Return the columns of a history or state, or ``None`` if there is no such table."""
         known = self._registry.c
         rows = connection.execute(
             sa.select(known.column_name, known.arrow_type)
@@ -82,8 +91,8 @@ class SqlTables:
         ).all()
         return TableSchema(table, {name: type_from_name(kind) for name, kind in rows}) if rows else None
 
-    def prepare(self, connection: sa.Connection, schema: TableSchema) -> None:
-        """Register the columns, then create the table or add what it lacks.
+    def prepare(self, connection: sa.Connection, schema: TableSchema) -> TableSchema:
+        """Register the columns, then create the table or add what it lacks; return all its columns.
 
         Registered first: where DDL commits by itself, a crash in between is
         made good by the next call, which finds the columns missing.
@@ -96,10 +105,47 @@ class SqlTables:
         if step.conflicts:
             raise SchemaMoved(f"Table {schema.table} has got other column types")
         if step.added:
-            connection.execute(
-                sa.insert(self._registry), self._registrations(step.schema, len(current.columns))
-            )
-        self._create_or_widen(connection, self.history(step.schema))
+            rows = self._registrations(step.schema, len(current.columns))
+            for start in range(0, len(rows), _TOLD_AT_ONCE):
+                connection.execute(sa.insert(self._registry).values(rows[start : start + _TOLD_AT_ONCE]))
+        Ddl(connection).create_or_widen(self.of(step.schema))
+        return step.schema
+
+    def table(
+        self,
+        name: str,
+        columns: Mapping[str, pa.DataType],
+        key: tuple[str, ...],
+        compared: Collection[str] = (),
+    ) -> sa.Table:
+        """Return a table.
+
+        Args:
+            name: As the sink knows it; cut to what the database takes.
+            columns: Their names in the sink, and their types.
+            key: The columns of the primary key.
+            compared: Further columns that are compared by their bytes.
+        """
+        dialect = self._dialect.name
+        form: dict[str, Any] = {
+            f"{kind}_{name}": value for kind in ("mysql", "mariadb") for name, value in _FORM.items()
+        }
+        return sa.Table(
+            fitted(name, dialect),
+            sa.MetaData(schema=self._schema),
+            *(
+                sa.Column(
+                    fitted(column, dialect),
+                    column_type(column, kind, key=column in key or column in compared),
+                    key=column,
+                    primary_key=column in key,
+                    autoincrement=False,
+                    nullable=column not in key,
+                )
+                for column, kind in columns.items()
+            ),
+            **form,
+        )
 
     def _registrations(self, schema: TableSchema, known: int) -> list[dict[str, Any]]:
         return [
@@ -112,44 +158,3 @@ class SqlTables:
             for position, (name, kind) in enumerate(schema.columns.items())
             if position >= known
         ]
-
-    def _create_or_widen(self, connection: sa.Connection, table: sa.Table) -> None:
-        inspector = sa.inspect(connection)
-        if not inspector.has_table(table.name, schema=table.schema):
-            connection.execute(CreateTable(table))
-            return
-        there = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
-        preparer = self._dialect.identifier_preparer
-        add = "ADD" if self._dialect.name in {"mssql", "oracle"} else "ADD COLUMN"
-        for column in table.columns:
-            if column.name not in there:
-                column_ddl = CreateColumn(column).compile(dialect=self._dialect)
-                connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} {add} {column_ddl}")
-
-    def _table(self, name: str, columns: Mapping[str, pa.DataType], key: tuple[str, ...]) -> sa.Table:
-        return sa.Table(
-            self._fitted(name),
-            sa.MetaData(schema=self._schema),
-            *(
-                sa.Column(
-                    self._fitted(column),
-                    column_type(column, kind),
-                    key=column,
-                    primary_key=column in key,
-                    autoincrement=False,
-                    nullable=column not in key,
-                )
-                for column, kind in columns.items()
-            ),
-        )
-
-    def _fitted(self, name: str) -> str:
-        """Cut a name to what the database takes; a hash keeps cut names apart."""
-        limit = _NAME_LIMITS.get(self._dialect.name, min(self._dialect.max_identifier_length, 128))
-        if len(name.encode()) <= limit:
-            return name
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        return f"{name.encode()[: limit - 9].decode(errors='ignore')}_{digest}"
-
-    def _can_skip(self) -> bool:
-        return self._dialect.name not in {"mssql", "oracle"}

@@ -10,10 +10,16 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects import mssql, mysql, postgresql
 
-KEY_COLUMNS: Final = frozenset(
-    {"_event_id", "_order", "entity", "sequence_number", "enqueued_at", "table_name", "column_name"}
-)
-"""Text columns that stand in a key or a comparison: of bounded length, compared by bytes."""
+LONG_KEY: Final = 400
+SHORT_KEY: Final = 190
+"""Characters of texts that stand in a key or a comparison.  Event ids and names of queues
+need at most the former; two of the latter still fit one key in every database."""
+
+_LONG: Final = frozenset({"_event_id", "_order", "entity"})
+
+
+_ZONED: Final = frozenset({"postgresql", "duckdb"})
+"""Databases whose type of instants knows UTC."""
 
 
 class ExactDecimal(sa.types.TypeDecorator[Decimal]):
@@ -51,14 +57,14 @@ class Instant(sa.types.TypeDecorator[datetime]):
             return dialect.type_descriptor(mssql.DATETIME2(6))
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
-        return dialect.type_descriptor(sa.DateTime(timezone=dialect.name == "postgresql"))
+        return dialect.type_descriptor(sa.DateTime(timezone=dialect.name in _ZONED))
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Return the instant as the database has it."""
         if value is None:
             return None
         aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return aware if dialect.name == "postgresql" else aware.replace(tzinfo=None)
+        return aware if dialect.name in _ZONED else aware.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Return the instant with its zone."""
@@ -67,12 +73,13 @@ class Instant(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def column_type(name: str, arrow_type: pa.DataType) -> sa.types.TypeEngine[Any]:
+def column_type(name: str, arrow_type: pa.DataType, *, key: bool = False) -> sa.types.TypeEngine[Any]:
     """Return the SQL type of a column.
 
     Args:
-        name: The column; those of :data:`KEY_COLUMNS` are of bounded length.
+        name: The column.
         arrow_type: One that :func:`cdsbridge.sinks.arrow_types.type_name` knows.
+        key: Whether it stands in a key or a comparison: a text is then of bounded length, compared by bytes.
 
     Raises:
         TypeError: There is none.
@@ -80,7 +87,7 @@ def column_type(name: str, arrow_type: pa.DataType) -> sa.types.TypeEngine[Any]:
     if pa.types.is_decimal128(arrow_type):
         return ExactDecimal(arrow_type.precision, arrow_type.scale)
     if pa.types.is_string(arrow_type):
-        return _text(name in KEY_COLUMNS)
+        return _key_text(LONG_KEY if name in _LONG else SHORT_KEY) if key else _TEXT
     if pa.types.is_timestamp(arrow_type):
         return Instant()
     for test, sql_type in _PLAIN:
@@ -97,15 +104,19 @@ _PLAIN: Final[tuple[tuple[Callable[[pa.DataType], bool], sa.types.TypeEngine[Any
     (pa.types.is_binary, sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")),
 )
 
+_TEXT: Final = (
+    sa.Text()
+    .with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+    .with_variant(mssql.NVARCHAR(), "mssql")
+)
 
-def _text(key: bool) -> sa.types.TypeEngine[Any]:
-    if not key:
-        return sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+def _key_text(length: int) -> sa.types.TypeEngine[Any]:
     return (
-        sa.String(400)
-        .with_variant(postgresql.VARCHAR(400, collation="C"), "postgresql")
-        .with_variant(mysql.VARCHAR(400, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
-        .with_variant(mssql.NVARCHAR(400, collation="Latin1_General_100_BIN2"), "mssql")
+        sa.String(length)
+        .with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
+        .with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+        .with_variant(mssql.NVARCHAR(length, collation="Latin1_General_100_BIN2"), "mssql")
     )
 
 
@@ -141,7 +152,7 @@ def _decimal_texts(column: pa.ChunkedArray) -> list[str | None]:
 def arrow_column(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
     """Return values as Arrow; instants as :func:`column_type` gives them, or as SQLite's text."""
     if pa.types.is_timestamp(arrow_type):
-        if any(isinstance(value, str) for value in values[:1]):
+        if any(isinstance(value, str) for value in values):
             return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(arrow_type)
         micros = [None if v is None else _microseconds(v) for v in values]
         return pa.array(micros, pa.int64()).cast(arrow_type)

@@ -16,7 +16,10 @@ Row = Mapping[str, Cell]
 
 
 class Place(Protocol):
-    """A sink, empty at first, and another way to see what it holds."""
+    """A sink, empty at first, and another way to see what it holds.
+
+    A place may say in an attribute ``lacks`` which of ``"a\\0b"`` and infinity the store has no form for.
+    """
 
     @property
     def sink(self) -> Sink:

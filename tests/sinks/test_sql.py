@@ -16,10 +16,20 @@ from cdsbridge.sinks import SqlSink, ledger
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.sql_statements import absent_statements, history_statements
 from cdsbridge.sinks.sql_tables import SqlTables
+from cdsbridge.sinks.testing.history import (
+    NO_REJECTS,
+    NOW,
+    TABLE,
+    commit,
+    ending,
+    endings,
+    opened,
+    rows_for,
+    schema_with,
+)
 from cdsbridge.tables.columns import SYSTEM
 from cdsbridge.tables.schema import TableSchema
 
-from .contract import NO_REJECTS, NOW, TABLE, commit, ending, endings, opened, rows_for, schema_with
 from .places import PortableSqlitePlace, SqlitePlace
 
 SCHEMA = schema_with(name=pa.string(), price=pa.decimal128(38, 4), size=pa.int64(), born=pa.date32())
@@ -114,7 +124,7 @@ def test_the_statements_compile_for_other_databases(name: str) -> None:
     dialect = DIALECTS[name]
     native = name if name == "postgresql" else None
     tables = SqlTables(dialect, "crm")
-    history = tables.history(SCHEMA)
+    history = tables.of(SCHEMA)
     columns = tuple(SCHEMA.columns)
     made = history_statements(history, columns, native)
     made += absent_statements(tables.fixed(ledger.TABLE), ledger.SCHEMA.names, ledger.KEY, native)
@@ -132,7 +142,7 @@ def test_decimals_and_instants_are_exact_in_every_database() -> None:
         "mssql": ("NUMERIC(38, 4)", "DATETIME2(6)"),
     }
     for name, types in wanted.items():
-        table = SqlTables(DIALECTS[name], None).history(SCHEMA)
+        table = SqlTables(DIALECTS[name], None).of(SCHEMA)
         ddl = str(CreateTable(table).compile(dialect=DIALECTS[name]))
         lines = {line.split()[0].strip('"`[]'): line for line in ddl.splitlines() if line.strip()}
         assert types[0] in lines["price"]
@@ -143,7 +153,7 @@ def test_decimals_and_instants_are_exact_in_every_database() -> None:
 def test_names_too_long_for_a_database_are_cut_and_stay_apart() -> None:
     long = "a" * 100
     schema = TableSchema(f"{long}_history", {**SYSTEM, f"{long}x": pa.string(), f"{long}y": pa.string()})
-    table = SqlTables(DIALECTS["mysql"], None).history(schema)
+    table = SqlTables(DIALECTS["mysql"], None).of(schema)
     names = [column.name for column in table.columns]
     assert max(map(len, [*names, table.name])) <= 64
     assert len(set(names)) == len(names)

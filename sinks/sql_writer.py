@@ -1,0 +1,154 @@
+"""The writer of SQL databases: what belongs to a flush is one transaction."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ..model import failpoints
+from ..model.errors import SinkUnavailable
+from ..tables.schema import TableSchema
+from ..tables.state import StateChanges
+from . import ledger, quarantine
+from .base import Claim, Flush, Staged
+from .sql_errors import BadData, told
+from .sql_fence import TABLE as FENCE
+from .sql_fence import Fence
+from .sql_fit import cleaned
+from .sql_store import Store, Write
+from .sql_tables import SqlTables
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFlush:
+    """A flush whose rows are as the database takes them.
+
+    Attributes:
+        flush: What it was made of.
+        histories: What writes the histories.
+        endings: What writes quarantine and ledger.
+    """
+
+    flush: Flush
+    histories: tuple[Write, ...]
+    endings: tuple[Write, ...]
+
+
+class SqlWriter:
+    """Writes flushes to a database; see :class:`cdsbridge.sinks.base.SinkWriter`.
+
+    Args:
+        engine: Of the database.
+        store: The way rows get in.
+        name: What people know the database by.
+        secret: What must not be told.
+        schema: The database's schema, or ``None`` for its default.
+        claim: The start of the bridge that takes the database over.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        store: Store,
+        name: str,
+        secret: str | None,
+        schema: str | None,
+        claim: Claim | None,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._name = name
+        self._secret = secret
+        self._tables = SqlTables(engine.dialect, schema)
+        self._prepared: dict[str, sa.Table] = {
+            name: self._tables.fixed(name) for name in (quarantine.TABLE, ledger.TABLE)
+        }
+        self._fence = Fence(self._tables.fixed(FENCE), engine.dialect.name, name, claim)
+        self._twice(self._open)
+
+    def describe(self, table: str) -> TableSchema | None:
+        """Return the columns registered for the table."""
+        with self._told(), self._engine.begin() as connection:
+            return self._tables.describe(connection, table)
+
+    def prepare(self, schema: TableSchema) -> None:
+        """Create the table or add columns, in a transaction of its own.
+
+        What fails because another writer has done the same meanwhile is tried
+        once more and then finds it done.
+        """
+        whole = self._twice(lambda connection: self._tables.prepare(connection, schema))
+        self._prepared[schema.table] = self._tables.of(whole)
+
+    def stage(self, flush: Flush) -> StagedFlush:
+        """Turn the rows into what the store takes."""
+        histories = [self._store.history(self._prepared[name], rows) for name, rows in flush.tables.items()]
+        return StagedFlush(flush, tuple(histories), tuple(self._endings(flush)))
+
+    def commit(self, staged: Staged) -> None:
+        """Write everything in one transaction."""
+        if not isinstance(staged, StagedFlush):
+            raise TypeError("not staged by this writer")
+        try:
+            with self._told(), self._store.begin() as transaction:
+                self._write(transaction, staged)
+        except BadData as error:
+            raise SinkUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._told():
+            self._store.close()
+            self._engine.dispose()
+
+    def _open(self, connection: sa.Connection) -> None:
+        if not self._tables.fixed_exist(connection):
+            self._tables.create_fixed(connection)
+        self._fence.raise_up(connection)
+
+    def _twice(self, action: Callable[[sa.Connection], T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return action(connection)
+        except DBAPIError:
+            with self._told(), self._engine.begin() as connection:
+                return action(connection)
+
+    def _endings(self, flush: Flush) -> list[Write]:
+        pairs: Mapping[str, tuple[tuple[str, ...], pa.Table]] = {
+            quarantine.TABLE: (quarantine.KEY, flush.quarantine),
+            ledger.TABLE: (ledger.KEY, flush.ledger),
+        }
+        dialect = self._engine.dialect.name
+        return [
+            self._store.absent(self._prepared[name], key, cleaned(dialect, rows))
+            for name, (key, rows) in pairs.items()
+        ]
+
+    def _write(self, transaction: Any, staged: StagedFlush) -> None:
+        self._fence.check(transaction)
+        for write in staged.histories:
+            write(transaction)
+        failpoints.reach("history_written")
+        for changes in staged.flush.states.values():
+            self._fold(transaction, changes, staged.flush.now)
+        for write in staged.endings:
+            write(transaction)
+        failpoints.reach("all_written")
+
+    def _fold(self, transaction: Any, changes: StateChanges, now: int) -> None:
+        table = self._prepared[changes.schema.table]
+        schema = changes.schema.arrow()
+        held = self._store.held(transaction, table, changes.group, changes.groups, schema)
+        rows = changes.folded(held, now)
+        if rows.num_rows:
+            self._store.replace(transaction, table, changes.group, rows)
+
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self._name, self._secret, *self._store.errors)
