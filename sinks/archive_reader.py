@@ -89,6 +89,10 @@ class ArchiveReader:
         """Return no event."""
         return pa.array([], pa.string())
 
+    def history(self, table: str) -> Iterator[pa.Table]:  # noqa: ARG002 - the protocol's
+        """Yield nothing."""
+        return iter(())
+
     def state(self, table: str) -> pa.Table:  # noqa: ARG002 - the protocol's
         """Return no rows: there is no current state here."""
         return pa.table({})

@@ -204,3 +204,4 @@ def test_an_archive_has_no_tables(sink: ArchiveSink) -> None:
         assert dict(reader.rows()) == {}
         assert len(reader.held("account_history", pa.array(["a-0"]))) == 0
         assert reader.state("account").num_rows == 0
+        assert list(reader.history("account_history")) == []
