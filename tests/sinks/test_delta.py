@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, WriterProperties, write_deltalake
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from obstore.store import LocalStore
 from pydantic import ValidationError
@@ -192,6 +192,30 @@ def test_an_earlier_post_rewrites_its_file_and_no_other(place: DeltaPlace) -> No
     assert len(place.rows(TABLE)) == 3
 
 
+def test_a_file_whose_rows_all_stay_is_not_rewritten(place: DeltaPlace) -> None:
+    with opened(place) as writer:
+        writer.prepare(SCHEMA)
+        put(writer, ["a-0"], sent=10)
+        first = set(log(place).files)
+        put(writer, ["b-0"], sent=20)
+        other = set(log(place).files) - first
+        put(writer, ["a-0", "b-0"], sent=9, _order=["0", "9"])
+        known = writer._amender._known  # type: ignore[attr-defined]
+    assert other < set(log(place).files)
+    assert not first & set(log(place).files)
+    assert [known.get(TABLE, path) for path in first] == [None], "a file that is gone is remembered"
+    assert [row["_sequence_number"] for row in place.rows(TABLE)] == [9, 20]
+
+
+def test_of_two_deliveries_of_a_post_the_one_received_first_counts(place: DeltaPlace) -> None:
+    with opened(place) as writer:
+        writer.prepare(SCHEMA)
+        for received in (NOW + 9, NOW + 2, NOW + 5):
+            put(writer, ["a-0"], _received_at=[received], _enqueued_at=[NOW])
+    (row,) = place.rows(TABLE)
+    assert str(row["_received_at"]).endswith("000002")
+
+
 def test_a_later_post_commits_nothing(place: DeltaPlace) -> None:
     with opened(place) as writer:
         writer.prepare(SCHEMA)
@@ -247,10 +271,17 @@ def _micros(text: str | None) -> int | None:
     return since // timedelta(microseconds=1)
 
 
-texts = st.lists(st.text(max_size=40) | st.text(st.sampled_from("a\U0010ffff"), max_size=40), min_size=1)
+def test_bounds_told_to_the_millisecond_hide_no_row() -> None:
+    key = {"entity": ["e"], "sequence_number": [1], "enqueued_at": pa.array([NOW + 999], TIMESTAMP)}
+    assert MESSAGE.candidates([DataFile("p", 1, NOW, NOW)], pa.table(key))
+
+
+long_texts = st.text(st.sampled_from("ab\U0010ffff"), min_size=31, max_size=35)
+texts = st.lists(st.text(max_size=5) | long_texts, min_size=1, max_size=4)
 
 
 @given(texts, st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1))
+@example(["a" * 32 + "\U0010ffff" + "a"], [None])
 def test_statistics_enclose_every_value(words: list[str], numbers: list[int | None]) -> None:
     count = max(len(words), len(numbers))
     cells = [*numbers, *[None] * (count - len(numbers))]

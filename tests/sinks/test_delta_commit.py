@@ -18,6 +18,7 @@ from cdsbridge.sinks.audit import audit
 from cdsbridge.sinks.base import Claim, Flush, SinkWriter
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.delta_errors import Teller, first_contact
+from cdsbridge.sinks.delta_fence import Fence
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,
@@ -76,6 +77,13 @@ def test_a_worker_of_an_older_start_cannot_take_the_lake_back(place: DeltaPlace)
     with closing(claimed(place, NEW)) as new:
         commit(new, flush("e1-0"))
     assert len(place.rows(TABLE)) == 1
+
+
+def test_a_start_that_died_while_it_took_the_lake_over_has_it(place: DeltaPlace) -> None:
+    place.sink.open(OLD).close()
+    Fence(place.sink.lake(), NEW)._numbered(NEW)
+    with pytest.raises(Fenced, match="host two"):
+        place.sink.open(OLD)
 
 
 def test_workers_of_one_start_share_the_lake(place: DeltaPlace) -> None:
