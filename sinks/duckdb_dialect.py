@@ -80,12 +80,10 @@ class DuckdbConnection:
 
     @contextlib.contextmanager
     def registered(self, name: str, rows: pa.Table) -> Iterator[None]:
-        """Let statements read Arrow rows under a name."""
+        """Let statements read Arrow rows under a name; after an error the rollback takes it away."""
         self.inner.register(name, rows)
-        try:
-            yield
-        finally:
-            self.inner.unregister(name)
+        yield
+        self.inner.unregister(name)
 
     def arrow(self, query: str) -> pa.RecordBatchReader:
         """Return the result of a query."""

@@ -1,6 +1,7 @@
 """What a database's errors mean for us."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Final
@@ -31,7 +32,7 @@ _UNIQUE: Final = "23505"
 
 _PERMISSION_NUMBERS: Final = frozenset({1044, 1045, 1142, 1143, 1227, 1370, 1698, 3118})
 _DATA_NUMBERS: Final = frozenset(
-    {1048, 1054, 1118, 1264, 1265, 1292, 1300, 1364, 1366, 1367, 1406, 1411, 1416, 1690, 3140, 4025}
+    {1048, 1054, 1118, 1264, 1265, 1292, 1300, 1364, 1366, 1367, 1406, 1411, 1416, 1690, 3140, 3819, 4025}
 )
 """Numbers of MariaDB and MySQL, https://mariadb.com/kb/en/mariadb-error-code-reference/."""
 
@@ -58,18 +59,20 @@ def meaning(error: BaseException) -> Meaning:
     """Return what an error of a driver means, by its code, else by its class."""
     if isinstance(error, OSError):
         return Meaning.AWAY
-    state = getattr(error, "sqlstate", None)
-    if state:
-        return _by_state(state)
     number = error.args[0] if error.args else None
     if isinstance(number, int):
         return _by_number(number)
+    state = getattr(error, "sqlstate", None)
+    return _by_state(state) if state else _by_class(error)
+
+
+def _by_class(error: BaseException) -> Meaning:
     if any(sign in str(error) for sign in _REFUSED):
         return Meaning.PERMISSION
-    for kind in type(error).__mro__:
-        if kind.__name__ in _BY_CLASS:
-            return _BY_CLASS[kind.__name__]
-    return Meaning.AWAY
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if {"IntegrityError", "ConstraintException"} & set(names):
+        return Meaning.AWAY if re.search("unique|duplicate", str(error), re.IGNORECASE) else Meaning.DATA
+    return next((_BY_CLASS[name] for name in names if name in _BY_CLASS), Meaning.AWAY)
 
 
 def _by_state(state: str) -> Meaning:

@@ -1,9 +1,11 @@
 """The writer of SQL databases: what belongs to a flush is one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from itertools import islice
+from typing import Any, NoReturn, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -15,14 +17,24 @@ from ..tables.schema import TableSchema
 from ..tables.state import StateChanges
 from . import ledger, quarantine
 from .base import Claim, Flush, Staged
+from .refused import Refused, RowsRefused
 from .sql_errors import BadData, told
 from .sql_fence import TABLE as FENCE
 from .sql_fence import Fence
 from .sql_fit import cleaned
+from .sql_refused import FOUND_AT_ONCE, known_unfit, refused, refused_groups
 from .sql_store import Store, Write
 from .sql_tables import SqlTables
 
 T = TypeVar("T")
+
+
+class _TakenBack(Exception):
+    """Rolls an attempt back."""
+
+
+def _take_back() -> NoReturn:
+    raise _TakenBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,13 @@ class SqlWriter:
         self._prepared[schema.table] = self._tables.of(whole)
 
     def stage(self, flush: Flush) -> StagedFlush:
-        """Turn the rows into what the store takes."""
+        """Turn the rows into what the store takes.
+
+        Raises:
+            RowsRefused: Some rows hold what this kind of database has no form for.
+        """
+        if rows := known_unfit(self._engine.dialect.name, flush):
+            raise RowsRefused(rows)
         histories = [self._store.history(self._prepared[name], rows) for name, rows in flush.tables.items()]
         return StagedFlush(flush, tuple(histories), tuple(self._endings(flush)))
 
@@ -99,7 +117,9 @@ class SqlWriter:
             with self._told(), self._store.begin() as transaction:
                 self._write(transaction, staged)
         except BadData as error:
-            raise SinkUnavailable(str(error)) from error
+            if rows := tuple(islice(self._refused(staged.flush), FOUND_AT_ONCE)):
+                raise RowsRefused(rows) from None
+            raise SinkUnavailable(str(error)) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,8 +137,11 @@ class SqlWriter:
             with self._engine.begin() as connection:
                 return action(connection)
         except DBAPIError:
-            with self._told(), self._engine.begin() as connection:
-                return action(connection)
+            try:
+                with self._told(), self._engine.begin() as connection:
+                    return action(connection)
+            except BadData as error:
+                raise SinkUnavailable(str(error)) from None
 
     def _endings(self, flush: Flush) -> list[Write]:
         pairs: Mapping[str, tuple[tuple[str, ...], pa.Table]] = {
@@ -149,6 +172,27 @@ class SqlWriter:
         rows = changes.folded(held, now)
         if rows.num_rows:
             self._store.replace(transaction, table, changes.group, rows)
+
+    def _refused(self, flush: Flush) -> Iterator[Refused]:
+        for name, rows in flush.tables.items():
+            table = self._prepared[name]
+            yield from refused(name, rows, partial(self._attempted, partial(self._write_history, table)))
+        for changes in flush.states.values():
+            yield from refused_groups(changes, partial(self._attempted, partial(self._fold, now=flush.now)))
+
+    def _write_history(self, table: sa.Table, transaction: Any, rows: pa.Table) -> None:
+        self._store.history(table, rows)(transaction)
+
+    def _attempted(self, write: Callable[..., None], what: pa.Table | StateChanges) -> str | None:
+        """Write something and take it back."""
+        try:
+            with self._told(), self._store.begin() as transaction:
+                write(transaction, what)
+                _take_back()
+        except _TakenBack:
+            return None
+        except BadData as error:
+            return str(error)
 
     def _told(self) -> AbstractContextManager[None]:
         return told(self._name, self._secret, *self._store.errors)

@@ -110,6 +110,8 @@ def postgresql() -> Server:
     made = [program.path.with_name("initdb"), "-D", folder / "data", "-U", "postgres", "-E", "UTF8"]
     made += ["--locale=C", "-A", "scram-sha-256", "--auth-local=trust", "--no-sync"]
     _done(made, program, folder, **who)
+    rules = folder / "data" / "pg_hba.conf"
+    rules.write_text("local all guarded scram-sha-256\nlocal all all trust\n")
     quick = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses="]
     quick += [f"unix_socket_directories={folder}", "max_connections=40", "timezone=Asia/Kolkata"]
     options = [part for setting in quick for part in ("-c", setting)]
