@@ -126,6 +126,12 @@ class SinkReader(Protocol):
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
         """Return those of some event ids that a history table holds, each once, in any order."""
 
+    def history(self, table: str) -> Iterator[pa.Table]:
+        """Yield all rows of a history in pieces, by its name in the sink; none if it is not there.
+
+        Columns as they stand there; where the sink cannot help it, events repeat.
+        """
+
     def state(self, table: str) -> pa.Table:
         """Return all rows of a state, by its name in the sink, in any order.
 

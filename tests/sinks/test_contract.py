@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from cdsbridge.sinks.testing import SinkContract, StateContract
+from cdsbridge.sinks.testing.places import Place
 
-from .places import PLACES, Place
+from .places import PLACES
 
 
 @pytest.fixture(params=sorted(PLACES))
