@@ -12,9 +12,9 @@ from typing import Any, Final
 import typer
 
 from ..model.errors import ConfigError
-from ..sinks.parquet_compact import compact as compact_parquet
-from ..sinks.parquet_compact import tables_in
-from ..sinks.parquet_lake import ParquetLake
+from ..sinks.parquet.compact import compact as compact_parquet
+from ..sinks.parquet.compact import tables_in
+from ..sinks.parquet.lake import ParquetLake
 from .exit import Exit
 from .live import live_line
 from .load import load_config
@@ -137,12 +137,12 @@ def vacuum_command(
     output: str,
 ) -> int:
     """Remove files that no Delta table refers to any more; return the exit code."""
-    from ..sinks import delta_upkeep  # noqa: PLC0415 - other sinks need not wait for deltalake
+    from ..sinks.delta import upkeep  # noqa: PLC0415 - other sinks need not wait for deltalake
 
     config = load_config(conf, settings)
     lakes: list[Any] = [sink for sink in _chosen(config.sinks, only) if sink.kind == _DELTA]
     found = {
-        lake.name: {each.table: list(each.files) for each in delta_upkeep.vacuum(lake, hours, dry_run, force)}
+        lake.name: {each.table: list(each.files) for each in upkeep.vacuum(lake, hours, dry_run, force)}
         for lake in lakes
     }
     if output == "json":
@@ -158,9 +158,9 @@ def vacuum_command(
 
 
 def _compacted_delta(sink: Any) -> Iterator[Kept]:
-    from ..sinks import delta_upkeep  # noqa: PLC0415 - other sinks need not wait for deltalake
+    from ..sinks.delta import upkeep  # noqa: PLC0415 - other sinks need not wait for deltalake
 
-    for done in delta_upkeep.compact(sink):
+    for done in upkeep.compact(sink):
         merged = done.files_before if done.files_after != done.files_before else 0
         yield Kept(sink.name, done.table, done.files_before, done.files_after, merged, done.repeats)
 

@@ -15,7 +15,7 @@ from ..model.counters import counters
 from ..model.errors import ConfigError
 from ..model.verdict import Outcome, Verdict
 from ..sinks import AnySink, ArchiveSink
-from ..sinks.archive_reader import Archived, ArchiveReader
+from ..sinks.archive.reader import Archived, ArchiveReader
 from ..sinks.commit import Committer
 from ..tables.metadata import Metadata, load_metadata
 from ..transforms.flattener import Flattener

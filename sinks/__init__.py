@@ -8,17 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .archive import ArchiveSink
+    from .archive.sink import ArchiveSink
     from .choice import AnySink
-    from .delta import DeltaSink
-    from .parquet import ParquetSink
+    from .delta.sink import DeltaSink
+    from .parquet.sink import ParquetSink
     from .sql import SqlSink
 
 _MODULES: Final = {
     "AnySink": "choice",
-    "ArchiveSink": "archive",
-    "DeltaSink": "delta",
-    "ParquetSink": "parquet",
+    "ArchiveSink": "archive.sink",
+    "DeltaSink": "delta.sink",
+    "ParquetSink": "parquet.sink",
     "SqlSink": "sql",
 }
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from ..model.errors import SinkUnavailable
 from ..tables.schema import TableSchema
 from ..tables.state import StateChanges
-from .archive_schema import SCHEMA as MESSAGES
+from .archive.schema import SCHEMA as MESSAGES
 
 
 class SchemaMoved(SinkUnavailable):
@@ -58,7 +58,7 @@ class Flush:
         ledger: Rows as in :data:`cdsbridge.sinks.ledger.SCHEMA`.
         states: Name in the sink (``account``) to what the flush says of the current
             state; the state is prepared beforehand, with the columns named there.
-        messages: The messages themselves, as :data:`cdsbridge.sinks.archive_schema.SCHEMA`;
+        messages: The messages themselves, as :data:`cdsbridge.sinks.archive.schema.SCHEMA`;
             none unless the sink asks for them.
         now: The instant of the commit, microseconds since 1970 UTC.
     """

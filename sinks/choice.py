@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .archive import ArchiveSink
-from .delta import DeltaSink
-from .parquet import ParquetSink
+from .archive.sink import ArchiveSink
+from .delta.sink import DeltaSink
+from .parquet.sink import ParquetSink
 from .sql import SqlSink
 
 AnySink = Annotated[ArchiveSink | DeltaSink | ParquetSink | SqlSink, Field(discriminator="kind")]

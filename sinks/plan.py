@@ -21,8 +21,8 @@ from ..tables.profile import Profile, shown, with_partitions
 from ..tables.schema import TableSchema
 from ..tables.state import state_changes
 from .agreeing import agree
-from .archive_schema import SCHEMA as MESSAGES
-from .archive_schema import archive_rows
+from .archive.schema import SCHEMA as MESSAGES
+from .archive.schema import archive_rows
 from .base import Flush
 from .pieces import by_table, concatenated, pieces_of
 from .records import ledger_rows, quarantine_rows

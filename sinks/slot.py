@@ -10,7 +10,7 @@ from ..tables.fold import SYSTEM as STATE
 from ..tables.parties import SET
 from ..tables.schema import TableSchema
 from ..tables.state import state_name
-from .archive_schema import SCHEMA as MESSAGES
+from .archive.schema import SCHEMA as MESSAGES
 from .base import Claim, Flush, Sink, SinkWriter, Staged
 from .plan import Plan
 

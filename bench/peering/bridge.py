@@ -8,7 +8,7 @@ from typing import BinaryIO
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.pipelines.collector import rare_collections
 from cdsbridge.sinks.commit import Committer, Limits
-from cdsbridge.sinks.parquet import ParquetSink
+from cdsbridge.sinks.parquet.sink import ParquetSink
 from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.flattener import Flattener
 

@@ -8,7 +8,7 @@ from bridge import LIMITS, batches
 
 from cdsbridge.model.envelope import MicroBatch
 from cdsbridge.pipelines.local import local_pipeline
-from cdsbridge.sinks.parquet import ParquetSink
+from cdsbridge.sinks.parquet.sink import ParquetSink
 from cdsbridge.sinks.steps import CommitTables
 from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.steps import FlattenContexts

@@ -16,9 +16,9 @@ Row = Mapping[str, Cell]
 
 
 class Place(Protocol):
-    """A sink, empty at first, and another way to see what it holds.
+    r"""A sink, empty at first, and another way to see what it holds.
 
-    A place may say in an attribute ``lacks`` which of ``"a\\0b"`` and infinity the store has no form for.
+    A place may say in an attribute ``lacks`` which of ``"a\0b"`` and infinity the store has no form for.
     """
 
     @property

@@ -25,7 +25,7 @@ from cdsbridge.pipelines.rebuild import Period, Rebuilt, archive_named, instant,
 from cdsbridge.sinks import ArchiveSink, DeltaSink, ParquetSink
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.content import Content, content, contents
-from cdsbridge.sinks.parquet_compact import compact
+from cdsbridge.sinks.parquet.compact import compact
 from cdsbridge.transforms.flattener import Flattener
 
 NOW = 1_790_000_000_000_000

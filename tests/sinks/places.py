@@ -12,7 +12,7 @@ import duckdb
 from obstore.store import LocalStore
 
 from cdsbridge.sinks import DeltaSink, ParquetSink, SqlSink
-from cdsbridge.sinks.delta_table import folder_name
+from cdsbridge.sinks.delta.table import folder_name
 from cdsbridge.sinks.testing import Place, canonical
 from cdsbridge.sinks.testing.places import Row
 

@@ -17,8 +17,8 @@ from cdsbridge.model.envelope import Envelope
 from cdsbridge.model.errors import ConfigError
 from cdsbridge.model.verdict import Outcome, Reason, Verdict
 from cdsbridge.sinks import ArchiveSink
-from cdsbridge.sinks.archive_reader import Archived
-from cdsbridge.sinks.archive_schema import SCHEMA, archive_rows, envelopes, properties_of, properties_text
+from cdsbridge.sinks.archive.reader import Archived
+from cdsbridge.sinks.archive.schema import SCHEMA, archive_rows, envelopes, properties_of, properties_text
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.testing.history import NO_ENDINGS, NO_REJECTS, commit
 

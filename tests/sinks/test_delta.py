@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from cdsbridge.model.errors import ConfigError, SinkUnavailable
 from cdsbridge.sinks import DeltaSink
 from cdsbridge.sinks.base import Flush, SinkWriter
-from cdsbridge.sinks.delta_files import Group, encoded
-from cdsbridge.sinks.delta_keys import EVENT, MESSAGE, DataFile, KnownKeys, hashed, may_share
-from cdsbridge.sinks.delta_table import folder_name
+from cdsbridge.sinks.delta.files import Group, encoded
+from cdsbridge.sinks.delta.keys import EVENT, MESSAGE, DataFile, KnownKeys, hashed, may_share
+from cdsbridge.sinks.delta.table import folder_name
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,
@@ -226,7 +226,7 @@ def test_a_later_post_commits_nothing(place: DeltaPlace) -> None:
 
 
 def test_keys_forgotten_are_read_again(place: DeltaPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdsbridge.sinks.delta_writer.KnownKeys", lambda: KnownKeys(limit=2))
+    monkeypatch.setattr("cdsbridge.sinks.delta.writer.KnownKeys", lambda: KnownKeys(limit=2))
     with opened(place) as writer:
         writer.prepare(SCHEMA)
         for number in (0, 1, 2, 3, 1, 0, 3):

@@ -16,8 +16,8 @@ from cdsbridge.sinks import DeltaSink
 from cdsbridge.sinks.audit import audit
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
-from cdsbridge.sinks.delta_table import folder_name
-from cdsbridge.sinks.delta_upkeep import compact, vacuum
+from cdsbridge.sinks.delta.table import folder_name
+from cdsbridge.sinks.delta.upkeep import compact, vacuum
 from cdsbridge.sinks.testing import SinkContract, StateContract, canonical
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,

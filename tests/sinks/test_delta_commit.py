@@ -13,12 +13,13 @@ from obstore.store import LocalStore
 
 from cdsbridge.model import failpoints
 from cdsbridge.model.errors import BridgeError, Fenced, NotPermitted, SinkUnavailable
-from cdsbridge.sinks import DeltaSink, delta_table
+from cdsbridge.sinks import DeltaSink
 from cdsbridge.sinks.audit import audit
 from cdsbridge.sinks.base import Claim, Flush, SinkWriter
 from cdsbridge.sinks.commit import Committer
-from cdsbridge.sinks.delta_errors import Teller, first_contact
-from cdsbridge.sinks.delta_fence import Fence
+from cdsbridge.sinks.delta import table as delta_table
+from cdsbridge.sinks.delta.errors import Teller, first_contact
+from cdsbridge.sinks.delta.fence import Fence
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,

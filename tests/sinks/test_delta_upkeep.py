@@ -11,11 +11,11 @@ from deltalake import DeltaTable, write_deltalake
 from obstore.store import LocalStore
 
 from cdsbridge.model.errors import ConfigError, SinkUnavailable
-from cdsbridge.sinks import delta_upkeep
 from cdsbridge.sinks.base import Claim, Flush
-from cdsbridge.sinks.delta_errors import Raced
-from cdsbridge.sinks.delta_table import Table
-from cdsbridge.sinks.delta_upkeep import WEEK, Compacted, compact, vacuum
+from cdsbridge.sinks.delta import upkeep as delta_upkeep
+from cdsbridge.sinks.delta.errors import Raced
+from cdsbridge.sinks.delta.table import Table
+from cdsbridge.sinks.delta.upkeep import WEEK, Compacted, compact, vacuum
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,

@@ -12,8 +12,8 @@ from cdsbridge.model.errors import SinkUnavailable
 from cdsbridge.sinks import ParquetSink
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.files import Files, LocalFiles
-from cdsbridge.sinks.parquet import ParquetWriter
-from cdsbridge.sinks.parquet_reader import ParquetReader
+from cdsbridge.sinks.parquet.reader import ParquetReader
+from cdsbridge.sinks.parquet.sink import ParquetWriter
 from cdsbridge.sinks.testing.history import NO_REJECTS, TABLE, commit, ending, endings, rows_for, schema_with
 
 

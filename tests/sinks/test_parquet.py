@@ -14,10 +14,11 @@ import pytest
 from pydantic import ValidationError
 
 from cdsbridge.model.errors import BridgeError, SinkUnavailable
-from cdsbridge.sinks import ParquetSink, parquet_lake
+from cdsbridge.sinks import ParquetSink
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.holding import Backoff
+from cdsbridge.sinks.parquet import lake as parquet_lake
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,

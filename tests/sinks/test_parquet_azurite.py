@@ -14,7 +14,7 @@ import pytest
 from cdsbridge.sinks import ArchiveSink, ParquetSink
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.content import contents
-from cdsbridge.sinks.parquet_compact import compact
+from cdsbridge.sinks.parquet.compact import compact
 from cdsbridge.sinks.testing.history import NO_REJECTS, TABLE, commit, ending, endings, rows_for, schema_with
 
 from . import azurite

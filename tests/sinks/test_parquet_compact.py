@@ -20,8 +20,8 @@ from cdsbridge.model.errors import ConfigError, SinkUnavailable
 from cdsbridge.sinks import ArchiveSink, ParquetSink
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.files import Files
-from cdsbridge.sinks.parquet_compact import compact
-from cdsbridge.sinks.parquet_reader import ParquetReader
+from cdsbridge.sinks.parquet.compact import compact
+from cdsbridge.sinks.parquet.reader import ParquetReader
 from cdsbridge.sinks.testing.history import (
     NO_ENDINGS,
     NO_REJECTS,

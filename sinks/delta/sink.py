@@ -14,13 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from ..model.errors import ConfigError
-from .base import Claim
-from .delta_errors import Teller, first_contact
-from .delta_reader import DeltaReader
-from .delta_table import Lake
-from .delta_writer import DeltaWriter
-from .files import open_files
+from ...model.errors import ConfigError
+from ..base import Claim
+from ..files import open_files
+from .errors import Teller, first_contact
+from .reader import DeltaReader
+from .table import Lake
+from .writer import DeltaWriter
 
 SCHEMES: Final = ("file", "abfs", "abfss", "az", "gs", "s3", "s3a")
 """Schemes of the URLs a lake can be opened by, beside plain local paths."""

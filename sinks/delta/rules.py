@@ -13,11 +13,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..tables.columns import DELIVERY
-from ..tables.state import StateChanges
-from .base import SchemaMoved
-from .delta_files import aligned
-from .delta_keys import Key
+from ...tables.columns import DELIVERY
+from ...tables.state import StateChanges
+from ..base import SchemaMoved
+from .files import aligned
+from .keys import Key
 
 NONE: Final = pa.array([], pa.string())
 _REPLACED: Final = (*DELIVERY, "SinkModifiedOn")

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..model.envelope import MicroBatch
-from ..model.errors import ConfigError
-from . import archive_schema
-from .archive_schema import envelopes
-from .files import Files
-from .parquet_lake import day_in, day_of, first_of, kind_of
+from ...model.envelope import MicroBatch
+from ...model.errors import ConfigError
+from ..files import Files
+from ..parquet.lake import day_in, day_of, first_of, kind_of
+from . import schema as archive_schema
+from .schema import envelopes
 
 _AT_ONCE: Final = 1_000
 """Messages of one micro-batch after which what follows is another one."""

@@ -6,10 +6,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..tables import hydration
-from . import ledger, quarantine
-from .delta_files import Sources, aligned
-from .delta_table import Lake, Table
+from ...tables import hydration
+from .. import ledger, quarantine
+from .files import Sources, aligned
+from .table import Lake, Table
 
 _HISTORY: Final = "_history"
 

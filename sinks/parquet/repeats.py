@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .files import Files
-from .parquet_lake import Kind
+from ..files import Files
+from .lake import Kind
 
 Numbers = npt.NDArray[np.int64]
 

@@ -8,10 +8,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from ..model.envelope import Envelope
-from ..model.errors import ConfigError
-from ..model.verdict import Verdict
-from ..tables.columns import TIMESTAMP
+from ...model.envelope import Envelope
+from ...model.errors import ConfigError
+from ...model.verdict import Verdict
+from ...tables.columns import TIMESTAMP
 
 TABLE: Final = "_archive"
 """Folder of the messages below an archive's URL."""

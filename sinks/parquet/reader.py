@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..tables import hydration
-from . import ledger, quarantine
-from .files import Files
-from .parquet_lake import folder_of
+from ...tables import hydration
+from .. import ledger, quarantine
+from ..files import Files
+from .lake import folder_of
 
 _HISTORY: Final = "_history"
 _TRUNCATED: Final = (pc.field("_truncated") == pa.scalar(True)) & pc.field("_op").isin(hydration.OPERATIONS)

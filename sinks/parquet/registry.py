@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-from ..model.errors import SinkUnavailable
-from ..tables.schema import TableSchema, evolve
-from .arrow_types import type_from_name, type_name
-from .base import SchemaMoved
-from .files import Files
-from .parquet_lake import folder_of
+from ...model.errors import SinkUnavailable
+from ...tables.schema import TableSchema, evolve
+from ..arrow_types import type_from_name, type_name
+from ..base import SchemaMoved
+from ..files import Files
+from .lake import folder_of
 
 _RACES: Final = 16
 _FORMAT: Final = 1

@@ -13,17 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import WriterProperties
 
-from ..model.errors import ConfigError, SinkUnavailable
-from .delta_amend import Amender
-from .delta_errors import Raced, first_contact
-from .delta_fence import Fence
-from .delta_files import Sources
-from .delta_keys import EVENT, KnownKeys
-from .delta_rules import Decision
-from .delta_table import RACES, Lake, Table
+from ...model.errors import ConfigError, SinkUnavailable
+from .amend import Amender
+from .errors import Raced, first_contact
+from .fence import Fence
+from .files import Sources
+from .keys import EVENT, KnownKeys
+from .rules import Decision
+from .table import RACES, Lake, Table
 
 if TYPE_CHECKING:
-    from .delta import DeltaSink
+    from .sink import DeltaSink
 
 WEEK: Final = 168.0
 """Hours a file that no table needs is kept, at least: a reader or a commit may still be at it."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from deltalake.exceptions import CommitFailedError
 
-from ..model.errors import BridgeError, NotPermitted, SinkUnavailable
+from ...model.errors import BridgeError, NotPermitted, SinkUnavailable
 
 _SIGNATURE: Final = re.compile(r"([?&](?:sig|X-(?:Amz|Goog)-(?:Signature|Security-Token))=)[^&\s\"]+")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")

@@ -19,14 +19,15 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..model.errors import ConfigError
-from ..tables.schema import TableSchema, evolve
-from . import archive_schema, ledger, quarantine
-from .files import Files
-from .parquet_lake import Kind, ParquetLake, day_in, first_of, folder_of, kind_of
-from .parquet_registry import Registry
-from .parquet_repeats import Repeats, find_repeats
-from .parquet_rolling import Rolling
+from ...model.errors import ConfigError
+from ...tables.schema import TableSchema, evolve
+from .. import ledger, quarantine
+from ..archive import schema as archive_schema
+from ..files import Files
+from .lake import Kind, ParquetLake, day_in, first_of, folder_of, kind_of
+from .registry import Registry
+from .repeats import Repeats, find_repeats
+from .rolling import Rolling
 
 _SMALL: Final = 4
 """A file is small below this part of the most bytes and rows a file may have."""

@@ -11,14 +11,14 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model import failpoints
-from ..model.errors import SinkUnavailable
-from .delta_errors import Raced
-from .delta_fence import APPLICATION, Fence
-from .delta_files import Encoded, Sources, aligned, encoded
-from .delta_keys import DataFile, Hashes, Key, KnownKeys, hashed, may_share
-from .delta_rules import Decision, Rule
-from .delta_table import RACES, Table
+from ...model import failpoints
+from ...model.errors import SinkUnavailable
+from .errors import Raced
+from .fence import APPLICATION, Fence
+from .files import Encoded, Sources, aligned, encoded
+from .keys import DataFile, Hashes, Key, KnownKeys, hashed, may_share
+from .rules import Decision, Rule
+from .table import RACES, Table
 
 
 class Amender:

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..model.errors import SinkUnavailable
-from .delta_keys import DataFile, Hashes, Key, hashed
-from .files import Files
+from ...model.errors import SinkUnavailable
+from ..files import Files
+from .keys import DataFile, Hashes, Key, hashed
 
 GROUP_ROWS: Final = 131_072
 """Rows of a row group, at most: what is held in memory when a file is written anew."""

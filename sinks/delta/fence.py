@@ -14,14 +14,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from ..model.errors import Fenced, SinkUnavailable
-from ..tables.columns import TIMESTAMP
-from ..tables.schema import TableSchema
-from .base import Claim
-from .delta_errors import Raced
-from .delta_files import Sources, encoded
-from .delta_keys import Key
-from .delta_table import RACES, Lake, Table
+from ...model.errors import Fenced, SinkUnavailable
+from ...tables.columns import TIMESTAMP
+from ...tables.schema import TableSchema
+from ..base import Claim
+from .errors import Raced
+from .files import Sources, encoded
+from .keys import Key
+from .table import RACES, Lake, Table
 
 TABLE: Final = "_fence"
 """Name of the table of one row that tells who has the lake."""

@@ -26,18 +26,18 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ..model import failpoints
-from ..tables.schema import TableSchema
-from . import ledger, quarantine
-from .base import Claim, Flush, Staged
-from .files import Files
-from .parquet_lake import File, ParquetLake, encoded
-from .parquet_reader import ParquetReader
-from .parquet_registry import Registry
+from ...model import failpoints
+from ...tables.schema import TableSchema
+from .. import ledger, quarantine
+from ..base import Claim, Flush, Staged
+from ..files import Files
+from .lake import File, ParquetLake, encoded
+from .reader import ParquetReader
+from .registry import Registry
 
 
 class ParquetSink(ParquetLake):
-    """Tables as Parquet files; see :class:`cdsbridge.sinks.parquet_lake.ParquetLake`.
+    """Tables as Parquet files; see :class:`cdsbridge.sinks.parquet.lake.ParquetLake`.
 
     Attributes:
         kind: ``parquet``.

@@ -4,8 +4,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from .files import Files
-from .parquet_lake import ParquetLake, file_writer, kind_of, names_of, path_of
+from ..files import Files
+from .lake import ParquetLake, file_writer, kind_of, names_of, path_of
 
 _GROUP_ROWS: Final = 122_880
 _GROUP_BYTES: Final = 64 * 1024 * 1024

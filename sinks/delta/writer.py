@@ -7,17 +7,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from ..model import failpoints
-from ..tables.schema import TableSchema
-from ..tables.state import StateChanges
-from . import ledger, quarantine
-from .base import Claim, Flush, Staged
-from .delta_amend import Amender
-from .delta_fence import Fence
-from .delta_files import Encoded, encoded
-from .delta_keys import EVENT, MESSAGE, Key, KnownKeys
-from .delta_rules import Rule, absent_rule, history_rule, state_rule
-from .delta_table import Lake, Table, folder_name
+from ...model import failpoints
+from ...tables.schema import TableSchema
+from ...tables.state import StateChanges
+from .. import ledger, quarantine
+from ..base import Claim, Flush, Staged
+from .amend import Amender
+from .fence import Fence
+from .files import Encoded, encoded
+from .keys import EVENT, MESSAGE, Key, KnownKeys
+from .rules import Rule, absent_rule, history_rule, state_rule
+from .table import Lake, Table, folder_name
 
 _FIXED: Final = {ledger.TABLE: ledger.SCHEMA, quarantine.TABLE: quarantine.SCHEMA}
 

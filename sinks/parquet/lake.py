@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from . import archive_schema, ledger, quarantine
-from .files import SCHEMES, Files, open_files
+from .. import ledger, quarantine
+from ..archive import schema as archive_schema
+from ..files import SCHEMES, Files, open_files
 
 MAX_ARROW: Final = 128 * 1024 * 1024
 """Arrow bytes encoded at once, at most: a file larger in memory is cut before it is encoded."""

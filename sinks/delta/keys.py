@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..tables.hydration import MESSAGE as HYDRATED
-from . import ledger
+from ...tables.hydration import MESSAGE as HYDRATED
+from .. import ledger
 
 Hashes = npt.NDArray[np.int64]
 """Sorted hashes of keys, of this process alone."""

@@ -12,16 +12,16 @@ sequence number and enqueued time tell, and the first counts.
 from dataclasses import dataclass
 from typing import Literal
 
-from ..tables.schema import TableSchema
-from . import archive_schema
-from .archive_reader import ArchiveReader
-from .base import Claim, Flush, Staged
-from .files import Files
-from .parquet_lake import File, ParquetLake, encoded
+from ...tables.schema import TableSchema
+from ..base import Claim, Flush, Staged
+from ..files import Files
+from ..parquet.lake import File, ParquetLake, encoded
+from . import schema as archive_schema
+from .reader import ArchiveReader
 
 
 class ArchiveSink(ParquetLake):
-    """Messages as they came; see :class:`cdsbridge.sinks.parquet_lake.ParquetLake`.
+    """Messages as they came; see :class:`cdsbridge.sinks.parquet.lake.ParquetLake`.
 
     Attributes:
         kind: ``archive``.

@@ -13,14 +13,14 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
-from ..model.errors import ConfigError, SinkUnavailable
-from ..tables.schema import TableSchema, evolve
-from .arrow_types import type_name
-from .base import SchemaMoved
-from .delta_errors import Raced, Teller
-from .delta_files import Encoded
-from .delta_keys import DataFile
-from .files import Files
+from ...model.errors import ConfigError, SinkUnavailable
+from ...tables.schema import TableSchema, evolve
+from ..arrow_types import type_name
+from ..base import SchemaMoved
+from ..files import Files
+from .errors import Raced, Teller
+from .files import Encoded
+from .keys import DataFile
 
 RACES: Final = 16
 """How often a change is decided anew because another commit came first."""

@@ -1,0 +1,1 @@
+"""The raw archive: every message as it came."""
