@@ -23,7 +23,7 @@ from .sql_postgresql import AdbcStore
 from .sql_reader import SqlReader
 from .sql_rows import RowStore
 from .sql_store import Store
-from .sql_writer import SqlWriter
+from .sql_writer import SqlWriter, Target
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
@@ -38,6 +38,7 @@ class SqlSink(BaseModel):
         portable: Use only statements that every database has, row by row.
         history: Keep every event.
         state: Keep the current state.
+        views: Make a view of the rows that are alive, and one of what each row was at each time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -48,6 +49,7 @@ class SqlSink(BaseModel):
     portable: bool = False
     history: bool = True
     state: bool = True
+    views: bool = True
 
     @field_validator("url")
     @classmethod
@@ -78,7 +80,8 @@ class SqlSink(BaseModel):
         """Return a live writer; see :meth:`cdsbridge.sinks.base.Sink.open`."""
         engine = self._engine(writing=True)
         try:
-            return SqlWriter(engine, self._store(engine), self.name, self.secret, self.schema_name, claim)
+            target = Target(self.name, self.secret, self.schema_name, self.views)
+            return SqlWriter(engine, self._store(engine), target, claim)
         except BaseException:
             engine.dispose()
             raise

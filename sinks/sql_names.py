@@ -2,15 +2,14 @@
 
 A name a database cannot take, or would take for another, is cut and ends in a
 hash of the whole.  That needs no memory of other names and comes out the same
-in every process.
+in every process.  No two names differ in their case only: what comes from
+Dataverse is in lower case, and stands in no column named as one of ours is.
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final
-
-from ..tables.columns import SYSTEM
 
 _ANY: Final = r"[^\0]+"
 _PRINTABLE: Final = r"[ -~]*[!-~]"
@@ -24,7 +23,7 @@ class Limits:
     Attributes:
         name: Bytes of the longest name.
         columns: Columns a table may have, ours among them.
-        plain: Pattern of the names it keeps apart byte by byte; case aside.
+        plain: Pattern of the names it keeps apart byte by byte, case aside.
     """
 
     name: int = 128
@@ -61,9 +60,9 @@ def fitted(name: str, dialect: str) -> str:
     ('new_remark', 'na_ve_f86fd89d')
     """
     taken = limits(dialect)
-    plain = bool(re.fullmatch(taken.plain, name)) and (name in SYSTEM or name == name.lower())
+    plain = bool(re.fullmatch(taken.plain, name))
     if plain and len(name.encode()) <= taken.name:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    kept = name if re.fullmatch(taken.plain, name) else re.sub(r"[^A-Za-z0-9_]", "_", name)
+    kept = name if plain else re.sub(r"[^A-Za-z0-9_]", "_", name)
     return f"{kept.encode()[: taken.name - 9].decode(errors='ignore')}_{digest}"

@@ -1,8 +1,9 @@
 """The writer of SQL databases: what belongs to a flush is one transaction."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any, NoReturn, TypeVar
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..model import failpoints
-from ..model.errors import SinkUnavailable
+from ..model.errors import NotPermitted, SinkUnavailable
 from ..tables.schema import TableSchema
 from ..tables.state import StateChanges
 from . import ledger, quarantine
@@ -25,8 +26,11 @@ from .sql_fit import cleaned
 from .sql_refused import FOUND_AT_ONCE, known_unfit, refused, refused_groups
 from .sql_store import Store, Write
 from .sql_tables import SqlTables
+from .sql_views import create_view, view_of
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class _TakenBack(Exception):
@@ -52,36 +56,42 @@ class StagedFlush:
     endings: tuple[Write, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The database as it is configured.
+
+    Attributes:
+        name: What people know it by.
+        secret: What must not be told.
+        schema: Its schema for the tables, or ``None`` for its default.
+        views: Whether views are made.
+    """
+
+    name: str
+    secret: str | None = field(default=None, repr=False)
+    schema: str | None = None
+    views: bool = True
+
+
 class SqlWriter:
     """Writes flushes to a database; see :class:`cdsbridge.sinks.base.SinkWriter`.
 
     Args:
         engine: Of the database.
         store: The way rows get in.
-        name: What people know the database by.
-        secret: What must not be told.
-        schema: The database's schema, or ``None`` for its default.
+        target: The database.
         claim: The start of the bridge that takes the database over.
     """
 
-    def __init__(
-        self,
-        engine: sa.Engine,
-        store: Store,
-        name: str,
-        secret: str | None,
-        schema: str | None,
-        claim: Claim | None,
-    ) -> None:
+    def __init__(self, engine: sa.Engine, store: Store, target: Target, claim: Claim | None) -> None:
         self._engine = engine
         self._store = store
-        self._name = name
-        self._secret = secret
-        self._tables = SqlTables(engine.dialect, schema)
+        self._target = target
+        self._tables = SqlTables(engine.dialect, target.schema)
         self._prepared: dict[str, sa.Table] = {
             name: self._tables.fixed(name) for name in (quarantine.TABLE, ledger.TABLE)
         }
-        self._fence = Fence(self._tables.fixed(FENCE), engine.dialect.name, name, claim)
+        self._fence = Fence(self._tables.fixed(FENCE), engine.dialect.name, target.name, claim)
         self._twice(self._open)
 
     def describe(self, table: str) -> TableSchema | None:
@@ -97,6 +107,8 @@ class SqlWriter:
         """
         whole = self._twice(lambda connection: self._tables.prepare(connection, schema))
         self._prepared[schema.table] = self._tables.of(whole)
+        if self._target.views:
+            self._show(whole)
 
     def stage(self, flush: Flush) -> StagedFlush:
         """Turn the rows into what the store takes.
@@ -142,6 +154,18 @@ class SqlWriter:
                     return action(connection)
             except BadData as error:
                 raise SinkUnavailable(str(error)) from None
+
+    def _show(self, schema: TableSchema) -> None:
+        """Make the view that goes with a table; without it nothing is lost."""
+        found = view_of(self._prepared[schema.table], schema)
+        if found is None:
+            return
+        name, query = found
+        try:
+            with self._told(), self._engine.begin() as connection:
+                create_view(connection, name, self._target.schema, query)
+        except (BadData, NotPermitted, SinkUnavailable) as error:
+            _log.warning("The view %s was not made, the table is kept all the same: %s", name, error)
 
     def _endings(self, flush: Flush) -> list[Write]:
         pairs: Mapping[str, tuple[tuple[str, ...], pa.Table]] = {
@@ -195,4 +219,4 @@ class SqlWriter:
             return str(error)
 
     def _told(self) -> AbstractContextManager[None]:
-        return told(self._name, self._secret, *self._store.errors)
+        return told(self._target.name, self._target.secret, *self._store.errors)

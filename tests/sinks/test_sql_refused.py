@@ -38,6 +38,7 @@ def narrowed(place: Any) -> None:
             )
     elif isinstance(place, PostgresPlace):
         with place.connected() as postgres:
+            postgres.execute("DROP VIEW account_scd2")
             postgres.execute(f"ALTER TABLE {TABLE} ALTER name TYPE varchar(5)")
     elif isinstance(place, MariaPlace):
         with place.connected() as maria:
