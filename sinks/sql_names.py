@@ -13,7 +13,6 @@ from typing import Final
 
 _ANY: Final = r"[^\0]+"
 _PRINTABLE: Final = r"[ -~]*[!-~]"
-_WORD: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,6 @@ _LIMITS: Final = {
     "duckdb": Limits(),
     # https://learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server
     "mssql": Limits(128, 1_000, _PRINTABLE),
-    # https://cloud.google.com/bigquery/docs/schemas#column_names
-    "bigquery": Limits(128, 1_500, _WORD),
 }
 
 

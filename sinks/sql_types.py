@@ -96,12 +96,18 @@ def column_type(name: str, arrow_type: pa.DataType, *, key: bool = False) -> sa.
     raise TypeError(f"No database column holds Arrow type {arrow_type}")
 
 
+_BYTES: Final = (
+    sa.LargeBinary()
+    .with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+    .with_variant(mssql.VARBINARY("max"), "mssql")
+)
+
 _PLAIN: Final[tuple[tuple[Callable[[pa.DataType], bool], sa.types.TypeEngine[Any]], ...]] = (
     (pa.types.is_int64, sa.BigInteger()),
     (pa.types.is_boolean, sa.Boolean()),
-    (pa.types.is_date32, sa.Date()),
+    (pa.types.is_date32, sa.Date().with_variant(mssql.DATE(), "mssql")),
     (pa.types.is_float64, sa.Double()),
-    (pa.types.is_binary, sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")),
+    (pa.types.is_binary, _BYTES),
 )
 
 _TEXT: Final = (

@@ -8,13 +8,11 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
-from sqlalchemy.dialects import mssql, mysql, postgresql
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.dialects import mysql
 
 from cdsbridge.model.errors import ConfigError, SinkUnavailable
-from cdsbridge.sinks import SqlSink, ledger
+from cdsbridge.sinks import SqlSink
 from cdsbridge.sinks.base import Flush
-from cdsbridge.sinks.sql_statements import absent_statements, history_statements
 from cdsbridge.sinks.sql_tables import SqlTables
 from cdsbridge.sinks.testing.history import (
     NO_REJECTS,
@@ -33,7 +31,6 @@ from cdsbridge.tables.schema import TableSchema
 from .places import PortableSqlitePlace, SqlitePlace
 
 SCHEMA = schema_with(name=pa.string(), price=pa.decimal128(38, 4), size=pa.int64(), born=pa.date32())
-DIALECTS = {"postgresql": postgresql.dialect(), "mysql": mysql.dialect(), "mssql": mssql.dialect()}
 
 
 @pytest.fixture
@@ -119,41 +116,10 @@ def test_a_database_nobody_knows_is_a_fault_of_configuration() -> None:
         SqlSink.model_validate({"url": "nosuchdb://host/rows"}).open()
 
 
-@pytest.mark.parametrize("name", sorted(DIALECTS))
-def test_the_statements_compile_for_other_databases(name: str) -> None:
-    dialect = DIALECTS[name]
-    native = name if name == "postgresql" else None
-    tables = SqlTables(dialect, "crm")
-    history = tables.of(SCHEMA)
-    columns = tuple(SCHEMA.columns)
-    made = history_statements(history, columns, native)
-    made += absent_statements(tables.fixed(ledger.TABLE), ledger.SCHEMA.names, ledger.KEY, native)
-    for statement in made:
-        assert not isinstance(statement.clause, str)
-        compiled = str(statement.clause.compile(dialect=dialect))
-        assert ("ON CONFLICT" in compiled) == (native is not None)
-        assert "crm" in compiled
-
-
-def test_decimals_and_instants_are_exact_in_every_database() -> None:
-    wanted = {
-        "postgresql": ("NUMERIC(38, 4)", "TIMESTAMP WITH TIME ZONE"),
-        "mysql": ("NUMERIC(38, 4)", "DATETIME(6)"),
-        "mssql": ("NUMERIC(38, 4)", "DATETIME2(6)"),
-    }
-    for name, types in wanted.items():
-        table = SqlTables(DIALECTS[name], None).of(SCHEMA)
-        ddl = str(CreateTable(table).compile(dialect=DIALECTS[name]))
-        lines = {line.split()[0].strip('"`[]'): line for line in ddl.splitlines() if line.strip()}
-        assert types[0] in lines["price"]
-        assert types[1] in lines["_occurred_at"]
-        assert "PRIMARY KEY" in ddl
-
-
 def test_names_too_long_for_a_database_are_cut_and_stay_apart() -> None:
     long = "a" * 100
     schema = TableSchema(f"{long}_history", {**SYSTEM, f"{long}x": pa.string(), f"{long}y": pa.string()})
-    table = SqlTables(DIALECTS["mysql"], None).of(schema)
+    table = SqlTables(mysql.dialect(), None).of(schema)
     names = [column.name for column in table.columns]
     assert max(map(len, [*names, table.name])) <= 64
     assert len(set(names)) == len(names)
