@@ -165,6 +165,10 @@ class Sink(Protocol):
     def max_columns(self) -> int:
         """Columns a table may have; further data is kept in ``_extra``."""
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether single rows may turn out to be refused only as it commits: such sinks commit first."""
+
     def open(self, claim: Claim | None = None) -> SinkWriter:
         """Return a live writer.
 

@@ -96,6 +96,7 @@ class Committer:
         )
         self._holding: Final = Holding(backoff or Backoff(), stop, on_hold)
         self._known: dict[str, TableSchema] = {}
+        self._knows_parties = False
         self.clear()
 
     def clear(self) -> None:
@@ -156,8 +157,8 @@ class Committer:
         refused: dict[int, Verdict] = {}
         while True:
             try:
-                names = touched(self._pending) | ({PARTY_TABLE} if self._rules.states else set())
-                self._look_up({history_name(name): name for name in names})
+                self._look_up({history_name(name): name for name in touched(self._pending)})
+                self._look_up_parties()
                 plan = make_plan(self._pending, self._known, self._clock(), self._rules, refused)
                 self._write(plan)
             except SchemaMoved as moved:
@@ -174,7 +175,7 @@ class Committer:
         """Stage in every sink before any commits, so that what one refuses stands in none."""
         for slot in self._slots:
             self._persist(slot, partial(slot.stage, plan))
-        for slot in self._slots:
+        for slot in sorted(self._slots, key=lambda slot: not slot.sink.may_refuse):
             self._persist(slot, partial(slot.commit, plan))
 
     def _refused(self, error: RowsRefused, before: Mapping[int, Verdict]) -> dict[int, Verdict]:
@@ -188,6 +189,12 @@ class Committer:
         if not found:
             raise error
         return found
+
+    def _look_up_parties(self) -> None:
+        """An emptied list touches the parties, though no row of theirs comes: look once."""
+        if self._rules.states and not self._knows_parties:
+            self._look_up({history_name(PARTY_TABLE): PARTY_TABLE})
+            self._knows_parties = True
 
     def _look_up(self, tables: Mapping[str, str]) -> None:
         for history in sorted(tables.keys() - self._known.keys()):

@@ -76,6 +76,11 @@ class SqlSink(BaseModel):
         """Columns a table may have; see :mod:`cdsbridge.sinks.sql_names`."""
         return limits(self._full().get_backend_name()).columns
 
+    @property
+    def may_refuse(self) -> bool:
+        """``True``: a database has the last word on values."""
+        return True
+
     def open(self, claim: Claim | None = None) -> SqlWriter:
         """Return a live writer; see :meth:`cdsbridge.sinks.base.Sink.open`."""
         engine = self._engine(writing=True)

@@ -74,6 +74,11 @@ class DeltaSink(BaseModel):
         """Columns a table may have; the format has no limit, its readers grow slow."""
         return 5_000
 
+    @property
+    def may_refuse(self) -> bool:
+        """``False``: what is staged can be committed."""
+        return False
+
     def open(self, claim: Claim | None = None) -> DeltaWriter:
         """Return a live writer; see :meth:`cdsbridge.sinks.base.Sink.open`."""
         lake = self.lake()

@@ -80,6 +80,11 @@ class ParquetLake(BaseModel):
         """Columns a table may have; the format has no limit, its readers grow slow."""
         return 5_000
 
+    @property
+    def may_refuse(self) -> bool:
+        """``False``: what is staged can be committed."""
+        return False
+
     def files(self) -> Files:
         """Return the files of the place.
 

@@ -255,6 +255,10 @@ class Fussy:
     def max_columns(self) -> int:
         return self._sink.max_columns
 
+    @property
+    def may_refuse(self) -> bool:
+        return self._sink.may_refuse
+
     def open(self, claim: Claim | None = None) -> SinkWriter:
         answer = self._answers.pop(0) if self._answers else None
         if answer:
@@ -263,6 +267,14 @@ class Fussy:
 
     def read(self) -> SinkReader:
         return self._sink.read()
+
+
+class First(Fussy):
+    """A real sink that commits before those that follow it in the configuration."""
+
+    @property
+    def may_refuse(self) -> bool:
+        return True
 
 
 def test_a_sink_that_refuses_us_at_first_contact_ends_the_run(tmp_path: Path) -> None:
@@ -300,7 +312,8 @@ def test_a_sink_that_was_written_is_not_written_again_while_another_is_away(tmp_
         if len(files) == 2:
             locker.close()
 
-    committer = Committer([lake.sink, base.sink], clock=lambda: next(days), on_hold=on_hold, backoff=SOON)
+    sinks = [First(lake.sink, []), base.sink]
+    committer = Committer(sinks, clock=lambda: next(days), on_hold=on_hold, backoff=SOON)
     committer.add(flattened(POSTS[:10]))
     committer.flush()
     locker = lock(base.path)
