@@ -73,7 +73,8 @@ def held_set(table: sa.Table, staging: sa.Table, group: str, names: Sequence[str
 
 def replace_sets(table: sa.Table, staging: sa.Table, group: str) -> list[sa.Executable]:
     """Return what puts staged rows in place of all rows of their groups."""
-    gone = sa.delete(table).where(table.c[group].in_(sa.select(staging.c[group])))
+    # a join, for MariaDB looks through the whole table for each row of a subquery
+    gone = sa.delete(table).where(table.c[group] == staging.c[group])
     return [gone, sa.insert(table).from_select([table.c[n] for n in _names(staging)], _all(staging))]
 
 

@@ -141,7 +141,7 @@ def test_row_by_row_a_history_takes_two_statements_that_any_database_has(name: s
     assert " VALUES (" in text_of(insert_statement(history, columns).clause, name)
 
 
-@pytest.mark.parametrize("name", sorted(TYPES))
+@pytest.mark.parametrize("name", ["postgresql", "mysql"])
 def test_a_set_is_written_by_few_statements(name: str) -> None:
     history = SqlTables(DIALECTS[name], "crm").of(SCHEMA)
     staging = staging_of("_staged", history, ["_event_id", "_order", "_received_at", *_REST])
@@ -156,9 +156,8 @@ def test_a_set_is_written_by_few_statements(name: str) -> None:
         assert "NOT (EXISTS (SELECT 1" in texts[1]
     assert "NOT (EXISTS" in text_of(absent_set(history, staging, ("_event_id",)), name)
     gone, put = (text_of(clause, name) for clause in replace_sets(history, staging, "_event_id"))
-    assert gone.startswith(
-        "DELETE FROM crm.account_history WHERE crm.account_history._event_id IN (SELECT _staged.c0"
-    )
+    assert gone.startswith("DELETE FROM crm.account_history")
+    assert "WHERE crm.account_history._event_id = _staged.c0" in gone
     assert put.startswith("INSERT INTO crm.account_history (")
 
 
