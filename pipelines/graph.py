@@ -9,6 +9,7 @@ from ..model.verdict import DispositionBatch
 from ..sinks.base import Claim
 from ..sinks.steps import CommitTables
 from ..sources.ending import Ending, When
+from ..sources.plan import ReadPlan
 from ..sources.read import BundleLimits, ReadFromServiceBus
 from ..sources.settle import SettleMessages
 from ..tables.metadata import Metadata, load_metadata
@@ -21,7 +22,11 @@ _LULL: Final = 0.25
 
 
 def bridge(
-    pipeline: Pipeline, config: BridgeConfig, ending: Ending, claim: Claim | None = None
+    pipeline: Pipeline,
+    config: BridgeConfig,
+    ending: Ending,
+    claim: Claim | None = None,
+    plan: ReadPlan | None = None,
 ) -> PCollection[DispositionBatch]:
     """Lay the graph of a bridge.
 
@@ -30,6 +35,7 @@ def bridge(
         config: Source, rules and sinks.
         ending: When reading ends.
         claim: This start of the bridge; without one a second bridge on the same sinks is not noticed.
+        plan: Which messages are taken, and how; all of them, if not given.
 
     Returns:
         The dispositions, each durable and handed in to be settled.
@@ -46,7 +52,7 @@ def bridge(
     flattened = (
         pipeline
         | "ReceiveMessages"
-        >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
+        >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal, plan=plan)
         | "FlattenContexts" >> FlattenContexts(types=metadata.types, rules=config.flatten)
     )
     if config.dataverse is not None and config.dataverse.hydrate == "inline":
