@@ -33,8 +33,18 @@ from cdsbridge.pipelines.post import post_all
 QUEUE = "dataverse"
 PATIENCE = 120.0
 """Seconds after which a bridge that does nothing is a failure."""
-REACHED = {"received": 30, "flattened": 30, "staged": 8, "committed": 4, "half_settled": 5, "settled": 6}
-"""Named point to how often, at most, it is passed before the kill.  ``staged`` is passed once a sink."""
+REACHED = {
+    "received": 30,
+    "flattened": 30,
+    "staged": 8,
+    "history_written": 8,
+    "all_written": 8,
+    "sink_committed": 8,
+    "committed": 4,
+    "half_settled": 5,
+    "settled": 6,
+}
+"""Named point to how often, at most, it is passed before the kill: those inside a commit once a sink."""
 MOMENTS = 1.5
 """Seconds after the first message was received within which a random kill comes."""
 
@@ -235,7 +245,7 @@ def write_config(
 
 
 @contextmanager
-def crash_rig(folder: Path, seed: int, lock_seconds: float = 2.0) -> Iterator[CrashRig]:
+def crash_rig(folder: Path, seed: int, lock_seconds: float = 4.0) -> Iterator[CrashRig]:
     """Lend a rig with its load running."""
     namespace = Namespace()
     namespace.create_queue(QUEUE, QueueSettings(lock_duration=lock_seconds, max_delivery_count=1_000_000))

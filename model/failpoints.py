@@ -17,6 +17,7 @@ POINTS: Final = (
     "staged",
     "history_written",
     "all_written",
+    "sink_committed",
     "committed",
     "half_settled",
     "settled",

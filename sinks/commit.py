@@ -177,6 +177,7 @@ class Committer:
             self._persist(slot, partial(slot.stage, plan))
         for slot in sorted(self._slots, key=lambda slot: not slot.sink.may_refuse):
             self._persist(slot, partial(slot.commit, plan))
+            failpoints.reach("sink_committed")
 
     def _refused(self, error: RowsRefused, before: Mapping[int, Verdict]) -> dict[int, Verdict]:
         rows = {(row.table, row.event_id): row for row in error.rows}

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from cdsbridge.pipelines.cli import app
 from cdsbridge.pipelines.config import BridgeConfig
 from cdsbridge.pipelines.hydrate import Report, look, work_off
+from cdsbridge.tables.contract import Contracts, TableContract
 from cdsbridge.webapi import WebClient
 
 from ..webapi import account
@@ -191,7 +192,8 @@ def test_what_was_read_before_an_error_is_committed(
 def test_a_value_the_table_cannot_hold_leaves_the_row_on_the_list(
     dataverse: Dataverse, config: BridgeConfig
 ) -> None:
-    blind = config.model_copy(update={"metadata": None})
+    strict = Contracts(default=TableContract(other_type="quarantine"))
+    blind = config.model_copy(update={"metadata": None, "contracts": strict})
     account.serve(dataverse)
     whole = {"@odata.etag": 'W/"1"', "accountid": key(9), "numberofemployees": "many"}
     receive(blind, [body(1), body(2)])
@@ -275,7 +277,7 @@ def test_hydration_cut_short_between_two_sinks_is_finished_by_the_next(
     receive(config, [body(1), body(2)])
     dataverse.rows["accounts", key(1)] = row(1)
     arguments = [sys.executable, "-m", "cdsbridge.pipelines.cli", "hydrate", str(tmp_path / "bridge.yaml")]
-    armed = {**os.environ, "CDSBRIDGE_FAILPOINT": "staged:kill@2"}
+    armed = {**os.environ, "CDSBRIDGE_FAILPOINT": "sink_committed:kill@1"}
     killed = subprocess.run(arguments, env=armed, capture_output=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL
     report = audited(config)

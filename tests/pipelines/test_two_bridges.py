@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,13 @@ def test_the_bridge_that_started_first_stops_and_says_why(bus: RunningBroker, tm
     )
     config = load_config(path)
     organization = Organization(seed=3, start=datetime(2026, 3, 2, 8, tzinfo=UTC))
-    posts = list(traffic(organization, 1_500, duplicates=0, poison=0))
+    posts = list(traffic(organization, 200, duplicates=0, poison=0))
     enough, sent = threading.Event(), [0]
 
     def post() -> None:
         def flow() -> Iterator[Post]:
-            for number, each in enumerate(posts):
-                if number % 20 == 0 and enough.wait(0.05):
+            for number, each in enumerate(cycle(posts)):
+                if number % 20 == 0 and enough.wait(0.1):
                     return
                 yield each
 

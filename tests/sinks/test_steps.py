@@ -66,7 +66,7 @@ def test_a_sink_is_told_by_its_kind() -> None:
     assert adapter.validate_python({"kind": "parquet", "url": "out"}).kind == "parquet"
     assert adapter.validate_python({"kind": "sql", "url": "sqlite:///x.db"}).kind == "sql"
     with pytest.raises(ValidationError, match="parquet"):
-        adapter.validate_python({"kind": "delta", "url": "out"})
+        adapter.validate_python({"kind": "iceberg", "url": "out"})
     with pytest.raises(ValidationError, match="Extra inputs"):
         adapter.validate_python({"kind": "parquet", "url": "out", "pat": 1})
     assert "discriminator" in json.dumps(adapter.json_schema())
