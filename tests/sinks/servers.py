@@ -210,7 +210,16 @@ def _started(
 
 
 def _tidied(process: "subprocess.Popen[bytes]", folder: Path, how: signal.Signals) -> None:
+    """Have the server end with this process, however that ends: its pipe to a watcher closes by itself."""
+    program = 'cat >/dev/null; kill -s "$1" "$2"; while kill -0 "$2"; do sleep 0.2; done; rm -rf "$3"'
+    told = [how.name.removeprefix("SIG"), str(process.pid), str(folder)]
+    watcher = subprocess.Popen(
+        ["sh", "-c", program, "watcher", *told], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+
     def stopped() -> None:
+        watcher.kill()
+        watcher.communicate()
         process.send_signal(how)
         try:
             process.wait(PATIENCE)

@@ -3,8 +3,7 @@
 import itertools
 import json
 import sqlite3
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -58,6 +57,7 @@ BESIDE = {
     "picks": {"picksname": ["One; Three", None]},
     "ownerid": {"ownerid_entitytype": ["systemuser", None], "owneridname": ["Ann", None]},
 }
+Places = Callable[[str], Place]
 Change = tuple[str, Mapping[str, Any], Sequence[str]]
 
 
@@ -142,8 +142,7 @@ def _spans(row: Row, time: str) -> bool:
     return str(row["_valid_from"]) <= time and (until is None or time < str(until))
 
 
-def check(name: str, found: Sequence[Change]) -> None:
-    place = _place(name)
+def check(place: Place, found: Sequence[Change]) -> None:
     key = f"k{next(_keys)}"
     with opened(place) as writer:
         writer.prepare(SCHEMA)
@@ -159,28 +158,31 @@ def check(name: str, found: Sequence[Change]) -> None:
 _keys = itertools.count()
 
 
-@cache
-def _place(name: str) -> Place:
-    return SQL_PLACES[name](Path(tempfile.mkdtemp(prefix="cdsbridge-views-")))
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    """Return one place of each name for all examples: every example has a key of its own."""
+    return cache(lambda name: SQL_PLACES[name](tmp_path_factory.mktemp("views")))
 
 
 @settings(max_examples=60)
-@given(changes())
+@given(found=changes())
 @example(
-    [
+    found=[
         ("create", {"picks": "a domain", "picksname": "One; Three"}, ["picks"]),
         ("update", {"picks": "2"}, ["picks"]),
     ]
 )
-def test_a_row_was_at_each_time_what_the_fold_says_of_the_events_until_then(found: list[Change]) -> None:
-    check("sqlite", found)
+def test_a_row_was_at_each_time_what_the_fold_says_of_the_events_until_then(
+    places: Places, found: list[Change]
+) -> None:
+    check(places("sqlite"), found)
 
 
 @pytest.mark.parametrize("name", ["postgresql", "mariadb", "duckdb"])
 @settings(max_examples=12)
 @given(found=changes())
-def test_every_database_shows_the_same(name: str, found: list[Change]) -> None:
-    check(name, found)
+def test_every_database_shows_the_same(places: Places, name: str, found: list[Change]) -> None:
+    check(places(name), found)
 
 
 @pytest.mark.parametrize("name", ["sqlite", "postgresql", "mariadb", "duckdb"])
