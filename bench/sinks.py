@@ -35,7 +35,7 @@ from rich.table import Table
 
 from cdsbridge.sinks import SqlSink, ledger, quarantine
 from cdsbridge.sinks.base import Flush, Sink
-from cdsbridge.sinks.sql_types import column_type, python_values
+from cdsbridge.sinks.sql.types import column_type, python_values
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "peering"))

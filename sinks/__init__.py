@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from .choice import AnySink
     from .delta.sink import DeltaSink
     from .parquet.sink import ParquetSink
-    from .sql import SqlSink
+    from .sql.sink import SqlSink
 
 _MODULES: Final = {
     "AnySink": "choice",
     "ArchiveSink": "archive.sink",
     "DeltaSink": "delta.sink",
     "ParquetSink": "parquet.sink",
-    "SqlSink": "sql",
+    "SqlSink": "sql.sink",
 }
 
 __all__ = ["AnySink", "ArchiveSink", "DeltaSink", "ParquetSink", "SqlSink"]

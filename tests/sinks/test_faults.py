@@ -312,7 +312,7 @@ def test_a_sink_that_was_written_is_not_written_again_while_another_is_away(tmp_
         if len(files) == 2:
             locker.close()
 
-    sinks = [First(lake.sink, []), base.sink]
+    sinks: list[Sink] = [First(lake.sink, []), base.sink]
     committer = Committer(sinks, clock=lambda: next(days), on_hold=on_hold, backoff=SOON)
     committer.add(flattened(POSTS[:10]))
     committer.flush()

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 from cdsbridge.model.errors import ConfigError, SinkUnavailable
 from cdsbridge.sinks import SqlSink
 from cdsbridge.sinks.base import Flush
-from cdsbridge.sinks.sql_tables import SqlTables
+from cdsbridge.sinks.sql.tables import SqlTables
 from cdsbridge.sinks.testing.history import (
     NO_REJECTS,
     NOW,

@@ -13,17 +13,17 @@ from sqlalchemy.schema import CreateTable
 
 from cdsbridge.model.errors import ConfigError
 from cdsbridge.sinks import SqlSink, ledger
-from cdsbridge.sinks.sql_fence import TABLE as FENCE
-from cdsbridge.sinks.sql_names import fitted, limits
-from cdsbridge.sinks.sql_sets import absent_set, history_sets, replace_sets, staging_of
-from cdsbridge.sinks.sql_statements import (
+from cdsbridge.sinks.sql.fence import TABLE as FENCE
+from cdsbridge.sinks.sql.names import fitted, limits
+from cdsbridge.sinks.sql.sets import absent_set, history_sets, replace_sets, staging_of
+from cdsbridge.sinks.sql.statements import (
     absent_statements,
     delete_statement,
     history_statements,
     insert_statement,
 )
-from cdsbridge.sinks.sql_tables import SqlTables
-from cdsbridge.sinks.sql_views import view_ddl, view_of
+from cdsbridge.sinks.sql.tables import SqlTables
+from cdsbridge.sinks.sql.views import view_ddl, view_of
 from cdsbridge.sinks.testing.history import TABLE
 from cdsbridge.tables.columns import SYSTEM
 from cdsbridge.tables.schema import TableSchema

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from cdsbridge.model.errors import BridgeError, ConfigError, NotPermitted, SinkUnavailable
 from cdsbridge.sinks import SqlSink
 from cdsbridge.sinks.commit import Committer
-from cdsbridge.sinks.sql_engine import missing
-from cdsbridge.sinks.sql_errors import BadData, Meaning, meaning, told
-from cdsbridge.sinks.sql_postgresql import AdbcStore
+from cdsbridge.sinks.sql.engine import missing
+from cdsbridge.sinks.sql.errors import BadData, Meaning, meaning, told
+from cdsbridge.sinks.sql.postgresql import AdbcStore
 from cdsbridge.sinks.testing import Place
 from cdsbridge.sinks.testing.history import TABLE
 

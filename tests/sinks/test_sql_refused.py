@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cdsbridge.sinks.base import Flush
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.refused import RowsRefused
-from cdsbridge.sinks.sql_refused import refused
+from cdsbridge.sinks.sql.refused import refused
 from cdsbridge.sinks.testing.history import NO_ENDINGS, NO_REJECTS, TABLE, opened, rows_for, schema_with
 from cdsbridge.tables.columns import TIMESTAMP
 from cdsbridge.tables.state import StateChanges, state_schema

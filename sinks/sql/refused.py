@@ -6,11 +6,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..tables.columns import SYSTEM, history_name
-from ..tables.state import StateChanges
-from .base import Flush
-from .refused import Refused
-from .sql_fit import unfit
+from ...tables.columns import SYSTEM, history_name
+from ...tables.state import StateChanges
+from ..base import Flush
+from ..refused import Refused
+from .fit import unfit
 
 FOUND_AT_ONCE: Final = 200
 """Rows looked for in one flush; what is tried again without them finds the next."""

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ..model.errors import Fenced
-from ..tables.columns import TIMESTAMP
-from .base import Claim
-from .sql_store import Transaction, selected
+from ...model.errors import Fenced
+from ...tables.columns import TIMESTAMP
+from ..base import Claim
+from .store import Transaction, selected
 
 TABLE: Final = "_fence"
 SCHEMA: Final = pa.schema(

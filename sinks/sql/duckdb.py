@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from .sql_rows import ConnectionTransaction
-from .sql_sets import SetStore
+from .rows import ConnectionTransaction
+from .sets import SetStore
 
 
 class DuckdbTransaction(ConnectionTransaction):

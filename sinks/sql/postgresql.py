@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 
-from ..model.errors import ConfigError
-from .sql_engine import LIBPQ_DEFAULTS, missing
-from .sql_sets import SetStore
+from ...model.errors import ConfigError
+from .engine import LIBPQ_DEFAULTS, missing
+from .sets import SetStore
 
 _DIALECT: Final = postgresql.dialect(paramstyle="named")
 

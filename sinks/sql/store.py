@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ..tables.columns import SYSTEM
+from ...tables.columns import SYSTEM
 
 
 class Transaction(Protocol):
@@ -25,9 +25,9 @@ Write = Callable[[Any], None]
 
 
 class Store(Protocol):
-    """A way into a database; the rules of :mod:`cdsbridge.sinks.sql_statements` hold for each.
+    """A way into a database; the rules of :mod:`cdsbridge.sinks.sql.statements` hold for each.
 
-    What a driver raises goes through: see :func:`cdsbridge.sinks.sql_errors.told`.
+    What a driver raises goes through: see :func:`cdsbridge.sinks.sql.errors.told`.
     """
 
     @property

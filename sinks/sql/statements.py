@@ -16,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..tables.columns import DELIVERY
+from ...tables.columns import DELIVERY
 
 REPLACED: Final = (*DELIVERY, "SinkModifiedOn")
 """Columns of a row that is there which an earlier post of its event gives anew."""

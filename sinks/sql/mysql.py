@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from .sql_errors import BadData
-from .sql_rows import ConnectionTransaction
-from .sql_sets import SetStore
-from .sql_types import python_values
+from .errors import BadData
+from .rows import ConnectionTransaction
+from .sets import SetStore
+from .types import python_values
 
 _CHUNK: Final = 5_000
 _LINES: Final = 20_000

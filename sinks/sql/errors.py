@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..model.errors import NotPermitted, SinkUnavailable
+from ...model.errors import NotPermitted, SinkUnavailable
 
 
 class BadData(Exception):

@@ -9,8 +9,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from .sql_statements import REPLACED, is_earlier
-from .sql_store import Transaction, Write, filled, selected
+from .statements import REPLACED, is_earlier
+from .store import Transaction, Write, filled, selected
 
 GROUP: Final = "group"
 
@@ -38,7 +38,7 @@ def staging_of(name: str, table: sa.Table, columns: Sequence[str]) -> sa.Table:
 
 
 def history_sets(table: sa.Table, staging: sa.Table, native: str | None) -> list[sa.Executable]:
-    """Return what writes staged rows of a history, by the rule of :mod:`cdsbridge.sinks.sql_statements`."""
+    """Return what writes staged rows of a history, by the rule of :mod:`cdsbridge.sinks.sql.statements`."""
     names = _names(staging)
     if native == "postgresql":
         insert = postgresql.insert(table).from_select([table.c[n] for n in names], _all(staging))

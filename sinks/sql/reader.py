@@ -7,14 +7,14 @@ from typing import Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ..tables import hydration
-from ..tables.schema import TableSchema
-from ..tables.state import is_state
-from . import ledger, quarantine
-from .sql_errors import told
-from .sql_rows import fetched
-from .sql_store import selected
-from .sql_tables import SqlTables
+from ...tables import hydration
+from ...tables.schema import TableSchema
+from ...tables.state import is_state
+from .. import ledger, quarantine
+from .errors import told
+from .rows import fetched
+from .store import selected
+from .tables import SqlTables
 
 _ASKED: Final = 500
 """Ids in one question; SQL Server takes some 2,100 parameters at most."""

@@ -12,21 +12,21 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..model import failpoints
-from ..model.errors import NotPermitted, SinkUnavailable
-from ..tables.schema import TableSchema
-from ..tables.state import StateChanges
-from . import ledger, quarantine
-from .base import Claim, Flush, Staged
-from .refused import Refused, RowsRefused
-from .sql_errors import BadData, told
-from .sql_fence import TABLE as FENCE
-from .sql_fence import Fence
-from .sql_fit import cleaned
-from .sql_refused import FOUND_AT_ONCE, known_unfit, refused, refused_groups
-from .sql_store import Store, Write
-from .sql_tables import SqlTables
-from .sql_views import create_view, view_of
+from ...model import failpoints
+from ...model.errors import NotPermitted, SinkUnavailable
+from ...tables.schema import TableSchema
+from ...tables.state import StateChanges
+from .. import ledger, quarantine
+from ..base import Claim, Flush, Staged
+from ..refused import Refused, RowsRefused
+from .errors import BadData, told
+from .fence import TABLE as FENCE
+from .fence import Fence
+from .fit import cleaned
+from .refused import FOUND_AT_ONCE, known_unfit, refused, refused_groups
+from .store import Store, Write
+from .tables import SqlTables
+from .views import create_view, view_of
 
 T = TypeVar("T")
 

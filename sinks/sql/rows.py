@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from .sql_statements import (
+from .statements import (
     Statement,
     absent_statements,
     delete_statement,
@@ -16,8 +16,8 @@ from .sql_statements import (
     history_statements,
     insert_statement,
 )
-from .sql_store import Write, filled, selected
-from .sql_types import Instant, arrow_column, python_values, sqlite_values
+from .store import Write, filled, selected
+from .types import Instant, arrow_column, python_values, sqlite_values
 
 _CHUNK: Final = 5_000
 _PIECE: Final = 50_000

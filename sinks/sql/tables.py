@@ -10,20 +10,21 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ..tables.parties import SET
-from ..tables.schema import TableSchema, evolve
-from ..tables.state import is_state
-from . import ledger, quarantine, sql_fence
-from .arrow_types import type_from_name, type_name
-from .base import SchemaMoved
-from .sql_ddl import Ddl
-from .sql_names import fitted
-from .sql_types import column_type
+from ...tables.parties import SET
+from ...tables.schema import TableSchema, evolve
+from ...tables.state import is_state
+from .. import ledger, quarantine
+from ..arrow_types import type_from_name, type_name
+from ..base import SchemaMoved
+from . import fence
+from .ddl import Ddl
+from .names import fitted
+from .types import column_type
 
 _FIXED: Final[Mapping[str, tuple[pa.Schema, tuple[str, ...]]]] = {
     ledger.TABLE: (ledger.SCHEMA, ledger.KEY),
     quarantine.TABLE: (quarantine.SCHEMA, quarantine.KEY),
-    sql_fence.TABLE: (sql_fence.SCHEMA, sql_fence.KEY),
+    fence.TABLE: (fence.SCHEMA, fence.KEY),
 }
 
 _COMPARED: Final = frozenset({"_event_id", "_order"})

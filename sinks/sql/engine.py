@@ -10,10 +10,10 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from ..model.errors import ConfigError
-from .sql_errors import told
+from ...model.errors import ConfigError
+from .errors import told
 
-registry.register("duckdb", "cdsbridge.sinks.duckdb_dialect", "DuckdbDialect")
+registry.register("duckdb", "cdsbridge.sinks.sql.duckdb_dialect", "DuckdbDialect")
 
 _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",

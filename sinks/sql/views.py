@@ -17,12 +17,12 @@ from typing import Any, Final
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ..tables.columns import SYSTEM, history_name
-from ..tables.names import EVENT_TABLE, PARTY_TABLE, label_name, target_name
-from ..tables.presence import stem
-from ..tables.schema import TableSchema
-from ..tables.state import is_state
-from .sql_names import fitted
+from ...tables.columns import SYSTEM, history_name
+from ...tables.names import EVENT_TABLE, PARTY_TABLE, label_name, target_name
+from ...tables.presence import stem
+from ...tables.schema import TableSchema
+from ...tables.state import is_state
+from .names import fitted
 
 _NONE: Final = frozenset(history_name(name) for name in (EVENT_TABLE, PARTY_TABLE))
 """Histories that are no rows which change one column at a time."""

@@ -1,7 +1,7 @@
 """SQL databases through SQLAlchemy: history, state, quarantine and ledger of a flush in one transaction.
 
 Each event is one row, whatever the number and order of its posts; see
-:mod:`cdsbridge.sinks.sql_statements`.
+:mod:`cdsbridge.sinks.sql.statements`.
 
 SQLite keeps instants as ISO text in UTC, dates as ISO text and decimals as
 text of plain digits, exact to all 38.  It has no NaN: a NaN becomes null.
@@ -14,16 +14,16 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from .base import Claim
-from .sql_duckdb import DuckdbStore
-from .sql_engine import full_url, open_engine
-from .sql_mysql import MysqlStore
-from .sql_names import limits
-from .sql_postgresql import AdbcStore
-from .sql_reader import SqlReader
-from .sql_rows import RowStore
-from .sql_store import Store
-from .sql_writer import SqlWriter, Target
+from ..base import Claim
+from .duckdb import DuckdbStore
+from .engine import full_url, open_engine
+from .mysql import MysqlStore
+from .names import limits
+from .postgresql import AdbcStore
+from .reader import SqlReader
+from .rows import RowStore
+from .store import Store
+from .writer import SqlWriter, Target
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
@@ -73,7 +73,7 @@ class SqlSink(BaseModel):
 
     @property
     def max_columns(self) -> int:
-        """Columns a table may have; see :mod:`cdsbridge.sinks.sql_names`."""
+        """Columns a table may have; see :mod:`cdsbridge.sinks.sql.names`."""
         return limits(self._full().get_backend_name()).columns
 
     @property
