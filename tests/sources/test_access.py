@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cdsbridge.model.errors import ConfigError
 from cdsbridge.sources import ServiceBusSource
+from cdsbridge.sources import connect as connecting
 from cdsbridge.sources.connect import client_options, credential_of, open_client
 
 HOST = "contoso.servicebus.windows.net"
@@ -79,7 +80,7 @@ def test_a_connection_string_that_is_none_is_told_without_itself() -> None:
 
 
 def test_the_settings_reach_the_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr(connecting.importlib.util, "find_spec", lambda name: name)
     options = client_options(
         source(
             proxy={"host": "p", "port": 8080, "username": "u", "password": SECRET},
@@ -108,6 +109,6 @@ def test_the_settings_reach_the_client(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_missing_package_for_websockets_is_told(
     monkeypatch: pytest.MonkeyPatch, package: str, installed_as: str
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr(connecting.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=f"pip install {installed_as}"):
         client_options(source(transport="websockets"), package)
