@@ -9,7 +9,6 @@ from ..model.verdict import DispositionBatch
 from ..sinks.base import Claim
 from ..sinks.steps import CommitTables
 from ..sources.ending import Ending, When
-from ..sources.plan import ReadPlan
 from ..sources.read import BundleLimits, ReadFromServiceBus
 from ..sources.settle import SettleMessages
 from ..tables.metadata import Metadata, load_metadata
@@ -22,11 +21,7 @@ _LULL: Final = 0.25
 
 
 def bridge(
-    pipeline: Pipeline,
-    config: BridgeConfig,
-    ending: Ending,
-    claim: Claim | None = None,
-    plan: ReadPlan | None = None,
+    pipeline: Pipeline, config: BridgeConfig, ending: Ending, claim: Claim | None = None
 ) -> PCollection[DispositionBatch]:
     """Lay the graph of a bridge.
 
@@ -35,7 +30,6 @@ def bridge(
         config: Source, rules and sinks.
         ending: When reading ends.
         claim: This start of the bridge; without one a second bridge on the same sinks is not noticed.
-        plan: Which messages are taken, and how; all of them, if not given.
 
     Returns:
         The dispositions, each durable and handed in to be settled.
@@ -52,7 +46,7 @@ def bridge(
     flattened = (
         pipeline
         | "ReceiveMessages"
-        >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal, plan=plan)
+        >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
         | "FlattenContexts" >> FlattenContexts(types=metadata.types, rules=config.flatten)
     )
     if config.dataverse is not None and config.dataverse.hydrate == "inline":

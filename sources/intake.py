@@ -16,13 +16,10 @@ from ..model.errors import BridgeError, ServiceUnreachable
 from ..model.verdict import Disposition, DispositionBatch
 from .buffer import Buffer
 from .config import ServiceBusSource
-from .deferred_link import DeferredLink
 from .ending import Ending
 from .journal import Journal
 from .link import Link, Shared
-from .plan import ReadPlan
 from .progress import Progress
-from .session_link import SessionLink
 
 _OPEN_TIMEOUT: Final = 180.0
 """Seconds the SDK's own retries may take before the first link is open."""
@@ -36,7 +33,6 @@ class Reading(NamedTuple):
     source: ServiceBusSource
     ending: Ending
     journal: str | None
-    plan: ReadPlan = ReadPlan()
 
 
 class Intake:
@@ -49,12 +45,10 @@ class Intake:
         self._stop, self._close = threading.Event(), threading.Event()
         self._journal = Journal(Path(reading.journal)) if reading.journal else None
         self._links: dict[str, list[Link]] = {}
-        self._progress = {entity: Progress(reading.ending, reading.plan) for entity in source.entities}
+        self._progress = {entity: Progress(reading.ending) for entity in source.entities}
         for entity, progress in self._progress.items():
-            shared = Shared(
-                source, entity, self._buffer, progress, self._journal, self._stop, self._close, reading.plan
-            )
-            self._links[entity] = _links(shared)
+            shared = Shared(source, entity, self._buffer, progress, self._journal, self._stop, self._close)
+            self._links[entity] = [Link(shared, number) for number in range(source.receivers)]
 
     def open(self) -> None:
         """Open every link and wait until each is ready.
@@ -83,11 +77,6 @@ class Intake:
         """Whether no further micro-batch will come."""
         ended = self._stop.is_set() or all(progress.ended for progress in self._progress.values())
         return ended and self._buffer.empty
-
-    @property
-    def blocked(self) -> list[str]:
-        """The entities whose reading ended before messages that are to stay where they are."""
-        return [entity for entity, progress in self._progress.items() if progress.blocked]
 
     @property
     def in_flight(self) -> int:
@@ -131,16 +120,6 @@ class Intake:
     def _all(self) -> Iterator[Link]:
         for links in self._links.values():
             yield from links
-
-
-def _links(shared: Shared) -> list[Link]:
-    """Return the links an entity is read by, not yet started."""
-    source = shared.source
-    if shared.plan.numbers:
-        return [DeferredLink(shared, 0)]
-    if sessions := source.sessions_of(shared.entity):
-        return [SessionLink(shared, number) for number in range(sessions)]
-    return [Link(shared, number) for number in range(source.receivers)]
 
 
 _lock = threading.Lock()

@@ -16,7 +16,6 @@ from . import coder
 from .config import ServiceBusSource
 from .ending import Ending
 from .intake import Reading, intake_of
-from .plan import ReadPlan
 from .restriction import PollingProvider
 
 __all__ = ["BundleLimits", "ReadFromServiceBus", "coder"]
@@ -68,7 +67,6 @@ class ReadFromServiceBus(beam.PTransform[PBegin, PCollection[MicroBatch]]):
         ending: Ending | None = None,
         bundle: BundleLimits | None = None,
         journal: str | None = None,
-        plan: ReadPlan | None = None,
     ) -> None:
         """Set up the transform; nothing is opened while the graph is built.
 
@@ -77,10 +75,9 @@ class ReadFromServiceBus(beam.PTransform[PBegin, PCollection[MicroBatch]]):
             ending: When to end; never, if not given.
             bundle: When to commit.
             journal: Folder for the list of what was received and settled, for the audit.
-            plan: Which messages are taken, and how; all of them, if not given.
         """
         super().__init__()
-        self.reading = Reading(source, ending or Ending.never(), journal, plan or ReadPlan())
+        self.reading = Reading(source, ending or Ending.never(), journal)
         self._bundle = bundle or BundleLimits()
 
     def expand(self, input_or_inputs: PBegin) -> PCollection[MicroBatch]:

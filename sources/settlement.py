@@ -39,7 +39,6 @@ class Held:
         size: Bytes of its body.
         received: Monotonic seconds of receipt.
         expires: Monotonic seconds at which the lock lapses, as far as we know.
-        granted: Monotonic seconds at which that was told: on receipt, or by the last renewal.
         delivery: Delivery id on the link, and the link's handler; ``None``
             where they are not to be had.
         message: The SDK's message, kept only for ways that cannot do without.
@@ -51,14 +50,8 @@ class Held:
     size: int
     received: float
     expires: float
-    granted: float = 0.0
     delivery: tuple[int, bytes, Any] | None = None
     message: ServiceBusReceivedMessage | None = None
-
-    @property
-    def due(self) -> float:
-        """The monotonic second at which half of the lock is used up, and it is to be renewed."""
-        return self.expires - 0.5 * max(self.expires - self.granted, 2.0)
 
 
 class Settlement(Protocol):
