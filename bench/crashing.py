@@ -34,17 +34,19 @@ QUEUE = "dataverse"
 PATIENCE = 120.0
 """Seconds after which a bridge that does nothing is a failure."""
 REACHED = {
-    "received": 30,
-    "flattened": 30,
-    "staged": 8,
-    "history_written": 8,
-    "all_written": 8,
-    "sink_committed": 8,
-    "committed": 4,
-    "half_settled": 5,
-    "settled": 6,
+    "received": 8,
+    "flattened": 6,
+    "staged": 4,
+    "history_written": 4,
+    "all_written": 4,
+    "sink_committed": 4,
+    "committed": 2,
+    "half_settled": 2,
+    "settled": 2,
 }
-"""Named point to how often, at most, it is passed before the kill: those inside a commit once a sink."""
+"""Named point to how often, at most, it is passed before the kill: those inside a commit once a sink.
+
+So often that the backlog (:attr:`Poster.READY`) still lasts: a kill must find a bridge at work."""
 MOMENTS = 1.5
 """Seconds after the first message was received within which a random kill comes."""
 
