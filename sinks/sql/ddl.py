@@ -11,17 +11,18 @@ class DuckdbImpl(DefaultImpl):
     __dialect__ = "duckdb"
 
 
+class SnowflakeImpl(DefaultImpl):
+    """Nor Snowflake."""
+
+    __dialect__ = "snowflake"
+
+
 class Ddl:
     """Changes of tables over one connection."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._operations = MigrationContext.configure(connection).impl
-
-    def create(self, table: sa.Table) -> None:
-        """Create a table with its indexes, where there is none of its name."""
-        if not sa.inspect(self._connection).has_table(table.name, schema=table.schema):
-            self._operations.create_table(table)
 
     def create_or_widen(self, table: sa.Table) -> None:
         """Create a table, or add the columns it lacks."""

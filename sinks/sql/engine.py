@@ -29,13 +29,9 @@ _EXTRAS: Final = {
     "duckdb": "duckdb",
     "mssql": "mssql",
     "snowflake": "snowflake",
+    "bigquery": "bigquery",
 }
 """Extras of this package that bring the driver of a database."""
-
-_NOT_OFFERED: Final = {
-    "bigquery": "BigQuery takes files and not rows: write Parquet or Delta to a bucket and load it from there"
-}
-"""Databases whose SQL cannot insert a row unless it is there: theirs has no WHERE without FROM."""
 
 _SQLITE_PATIENCE: Final = "PRAGMA busy_timeout = 1000"
 """Milliseconds SQLite itself waits for a lock; whoever calls us waits longer and says so."""
@@ -83,8 +79,6 @@ def open_engine(url: str, name: str, *, writing: bool) -> sa.Engine:
         SinkUnavailable: The folder cannot be made.
     """
     parsed = full_url(url)
-    if remedy := _NOT_OFFERED.get(parsed.get_backend_name()):
-        raise ConfigError(f"{name}: {remedy}")
     try:
         engine = sa.create_engine(
             parsed, hide_parameters=True, pool_size=1, max_overflow=0, connect_args=_arguments(parsed)

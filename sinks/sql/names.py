@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _ANY: Final = r"[^\0]+"
+_WORD: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _PRINTABLE: Final = r"[ -~]*[!-~]"
 
 
@@ -42,6 +43,8 @@ _LIMITS: Final = {
     "duckdb": Limits(),
     # https://learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server
     "mssql": Limits(128, 1_000, _PRINTABLE),
+    # https://cloud.google.com/bigquery/docs/schemas#column_names
+    "bigquery": Limits(300, plain=_WORD),
 }
 
 

@@ -7,10 +7,10 @@ SQLite keeps instants as ISO text in UTC, dates as ISO text and decimals as
 text of plain digits, exact to all 38.  It has no NaN: a NaN becomes null.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -24,6 +24,10 @@ from .reader import SqlReader
 from .rows import RowStore
 from .store import Store
 from .writer import SqlWriter, Target
+
+_WITHOUT_TRANSACTIONS: Final = frozenset({"bigquery"})
+"""A history does without: its rows are inserted if absent, so a redelivery makes a half-written flush
+whole.  https://cloud.google.com/bigquery/docs/transactions wants a session, which the driver never opens."""
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
@@ -59,6 +63,16 @@ class SqlSink(BaseModel):
         except ArgumentError:
             raise ValueError("not a SQLAlchemy URL, such as sqlite:///rows.db") from None
         return url
+
+    @model_validator(mode="after")
+    def _has_transactions(self) -> Self:
+        kind = make_url(self.url.get_secret_value()).get_backend_name()
+        if self.state and kind in _WITHOUT_TRANSACTIONS:
+            raise ValueError(
+                f"a current state is replaced within transactions, and {kind} has none by its driver: "
+                "set state: false to keep the history, and query the newest row of each Id"
+            )
+        return self
 
     @property
     def name(self) -> str:

@@ -123,5 +123,7 @@ def _insert_absent(table: sa.Table, columns: Sequence[str], key: Sequence[str]) 
     there = table.alias("there")
     same = sa.and_(*(there.c[name] == given[name] for name in key))
     absent = ~sa.exists(sa.select(sa.literal_column("1")).select_from(there).where(same))
-    rows = sa.select(*given.values()).where(absent)
+    # BigQuery has no WHERE without FROM
+    one = sa.select(sa.literal_column("1").label("one")).subquery("one")
+    rows = sa.select(*given.values()).select_from(one).where(absent)
     return Statement(sa.insert(table).from_select([table.c[n] for n in columns], rows), tuple(columns))

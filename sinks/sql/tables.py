@@ -1,7 +1,8 @@
 """The tables of a sink in a SQL database, and the table that tells of their columns.
 
 ``_columns`` holds the Arrow type of every column, for a database's own types
-do not tell a decimal from a text, nor one width of integer from another.
+do not tell a decimal from a text, nor one width of integer from another; and
+the version of its table that brought it, counted from 1.
 """
 
 from collections.abc import Collection, Mapping
@@ -50,6 +51,7 @@ class SqlTables:
         self._registry = self.table("_columns", registry, tuple(registry))
         self._registry.append_column(sa.Column("position", sa.Integer(), nullable=False))
         self._registry.append_column(sa.Column("arrow_type", sa.String(64), nullable=False))
+        self._registry.append_column(sa.Column("version", sa.Integer(), nullable=True))
 
     def fixed(self, name: str) -> sa.Table:
         """Return a table every sink has: ledger, quarantine or fence."""
@@ -66,10 +68,10 @@ class SqlTables:
         return table
 
     def create_fixed(self, connection: sa.Connection) -> None:
-        """Create the tables every sink has, where they are absent."""
+        """Create the tables every sink has, or add the columns they lack."""
         ddl = Ddl(connection)
         for table in (self._registry, *map(self.fixed, _FIXED)):
-            ddl.create(table)
+            ddl.create_or_widen(table)
 
     def fixed_exist(self, connection: sa.Connection) -> bool:
         """Whether the tables every sink has are there."""
@@ -106,7 +108,7 @@ class SqlTables:
         if step.conflicts:
             raise SchemaMoved(f"Table {schema.table} has got other column types")
         if step.added:
-            rows = self._registrations(step.schema, len(current.columns))
+            rows = self._registrations(step.schema, len(current.columns), self._version(connection, schema))
             for start in range(0, len(rows), _TOLD_AT_ONCE):
                 connection.execute(sa.insert(self._registry).values(rows[start : start + _TOLD_AT_ONCE]))
         Ddl(connection).create_or_widen(self.of(step.schema))
@@ -148,13 +150,22 @@ class SqlTables:
             **form,
         )
 
-    def _registrations(self, schema: TableSchema, known: int) -> list[dict[str, Any]]:
+    def _version(self, connection: sa.Connection, schema: TableSchema) -> int:
+        """Return the next version of a table."""
+        known = self._registry.c
+        newest = connection.scalar(
+            sa.select(sa.func.max(known.version)).where(known.table_name == schema.table)
+        )
+        return int(newest or 0) + 1
+
+    def _registrations(self, schema: TableSchema, known: int, version: int) -> list[dict[str, Any]]:
         return [
             {
                 "table_name": schema.table,
                 "column_name": name,
                 "position": position,
                 "arrow_type": type_name(kind),
+                "version": version,
             }
             for position, (name, kind) in enumerate(schema.columns.items())
             if position >= known

@@ -18,8 +18,21 @@ need at most the former; two of the latter still fit one key in every database."
 _LONG: Final = frozenset({"_event_id", "_order", "entity"})
 
 
-_ZONED: Final = frozenset({"postgresql", "duckdb"})
+_ZONED: Final = frozenset({"postgresql", "duckdb", "bigquery"})
 """Databases whose type of instants knows UTC."""
+
+
+class _Written(sa.types.UserDefinedType[Any]):
+    """A type as a database writes it, where SQLAlchemy would choose another."""
+
+    cache_ok = True
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """Return how the type is written."""
+        return self.spec
 
 
 class ExactDecimal(sa.types.TypeDecorator[Decimal]):
@@ -34,6 +47,10 @@ class ExactDecimal(sa.types.TypeDecorator[Decimal]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """Choose the type of the database."""
+        if dialect.name == "bigquery":
+            # its NUMERIC holds 29 digits before the point
+            own: Any = self.impl_instance
+            return _Written(f"BIGNUMERIC({own.precision}, {own.scale})")
         return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else self.impl_instance)
 
     def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:
@@ -57,6 +74,8 @@ class Instant(sa.types.TypeDecorator[datetime]):
             return dialect.type_descriptor(mssql.DATETIME2(6))
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        if dialect.name == "bigquery":
+            return _Written("TIMESTAMP")
         return dialect.type_descriptor(sa.DateTime(timezone=dialect.name in _ZONED))
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:

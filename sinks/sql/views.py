@@ -114,7 +114,8 @@ class _Told:
     def itself(self, name: str) -> sa.ColumnElement[bool]:
         """Return whether a column is told by itself."""
         column = self._columns[name]
-        sent = self._changed.contains(f'"{name}"', autoescape=True)
+        # no LIKE: how its escape is written differs, and names are full of underscores
+        sent = sa.func.replace(self._changed, f'"{name}"', "") != self._changed
         beside = self.companion(name)
         if beside is None:
             return sa.or_(column.is_not(None), sent)

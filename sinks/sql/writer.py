@@ -140,8 +140,7 @@ class SqlWriter:
             self._engine.dispose()
 
     def _open(self, connection: sa.Connection) -> None:
-        if not self._tables.fixed_exist(connection):
-            self._tables.create_fixed(connection)
+        self._tables.create_fixed(connection)
         self._fence.raise_up(connection)
 
     def _twice(self, action: Callable[[sa.Connection], T]) -> T:

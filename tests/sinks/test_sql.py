@@ -96,6 +96,21 @@ def test_a_column_added_by_hand_does_not_matter(place: SqlitePlace) -> None:
     assert place.rows(TABLE)[0]["name"] == "A"
 
 
+def test_the_registry_tells_in_which_version_of_a_table_a_column_came(place: SqlitePlace) -> None:
+    with opened(place) as writer:
+        writer.prepare(SCHEMA)
+    with closing(sqlite3.connect(place.path)) as other:
+        other.execute("ALTER TABLE _columns DROP COLUMN version")
+    for more in ({"b": pa.string()}, {"b": pa.string()}, {"c": pa.string(), "d": pa.int64()}):
+        with opened(place) as writer:
+            writer.prepare(TableSchema(TABLE, {**SCHEMA.columns, **more}))
+    with closing(sqlite3.connect(place.path)) as other:
+        found = other.execute("SELECT column_name, version FROM _columns WHERE table_name = ?", (TABLE,))
+        versions = dict(found.fetchall())
+    assert {name: versions[name] for name in "bcd"} == {"b": 1, "c": 2, "d": 2}
+    assert {versions[name] for name in SCHEMA.columns} == {None}, "from before versions were counted"
+
+
 def test_a_file_that_is_no_database_is_told_with_its_name(place: SqlitePlace) -> None:
     place.path.parent.mkdir()
     place.path.write_bytes(b"this is no database, only a text that is long enough" * 100)
