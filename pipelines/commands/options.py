@@ -1,0 +1,43 @@
+"""Options that several commands take, and how every command ends."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from ...model.errors import BridgeError
+from ..exit import Exit, exit_code
+from ..logs import set_up_logging
+
+Conf = Annotated[Path, typer.Argument(metavar="CONF", help="The bridge's YAML file, see conf/.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Lay a value over the file; repeatable.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, with tracebacks.")]
+Output = Annotated[str, typer.Option(help="text, or json for a script.")]
+Encodings = Annotated[
+    list[str] | None,
+    typer.Option("--encoding", help="json, xml or binary; repeatable: each message is in one of them."),
+]
+Sinks = Annotated[
+    list[str] | None, typer.Option("--sink", help="Name or kind of a sink; repeatable; else all.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def end(work: Callable[[], int], verbose: bool, log_json: bool = False) -> NoReturn:
+    """Do a command's work, tell its error in a sentence, and exit with its code."""
+    set_up_logging(verbose, log_json)
+    try:
+        code = work()
+    except BridgeError as error:
+        if verbose:
+            traceback.print_exc()
+        typer.echo(f"cdsbridge: {error}", err=True)
+        code = exit_code(error)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    sys.exit(int(code))

@@ -1,0 +1,69 @@
+"""Commands for a machine without Azure."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Conf, Encodings, Settings, Verbose, end
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: cdsbridge emulator --queue dataverse --store broker.db")
+def emulator(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 5672,
+    queue: Annotated[list[str] | None, typer.Option(help="Queue to have; repeatable.")] = None,
+    store: Annotated[Path | None, typer.Option(help="SQLite file to keep messages in.")] = None,
+    lock_seconds: Annotated[float, typer.Option(help="Lock duration of new queues.")] = 60.0,
+    max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of new queues.")] = 10,
+    latency_ms: Annotated[float, typer.Option(help="Delay of every answer.")] = 0.0,
+) -> None:
+    """Run the embedded Service Bus by itself: for development and tests, never for production."""
+
+    def work() -> int:
+        from ..emulate import emulator_command  # noqa: PLC0415
+
+        queues = queue or ["dataverse"]
+        return emulator_command(host, port, queues, store, lock_seconds, max_deliveries, latency_ms)
+
+    end(work, verbose=False)
+
+
+@app.command(epilog="Example: cdsbridge simulate conf/local.yaml --count 1000")
+def simulate(
+    conf: Conf,
+    settings: Settings = None,
+    count: Annotated[int, typer.Option(help="Messages to post.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same messages.")] = 1,
+    rate: Annotated[float | None, typer.Option(help="Messages per second at most.")] = None,
+    encoding: Encodings = None,
+    verbose: Verbose = False,
+) -> None:
+    """Post a simulated Dataverse's messages to the first entity of a bridge."""
+
+    def work() -> int:
+        from ..simulate import simulate_command  # noqa: PLC0415
+
+        return simulate_command(conf, settings or (), count, seed, rate, encoding or ("json",))
+
+    end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge demo --count 8000 --folder /tmp/cdsbridge-demo")
+def demo(
+    count: Annotated[int, typer.Option(help="Messages of the business day.")] = 6000,
+    folder: Annotated[Path, typer.Option(help="Where the tables go; emptied first.")] = Path("demo-output"),
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 7,
+    encoding: Encodings = None,
+    verbose: Verbose = False,
+) -> None:
+    """Show the whole bridge on this machine: broker, Dataverse, a crash, and the proof."""
+
+    def work() -> int:
+        from ..demo import demo_command  # noqa: PLC0415
+
+        return demo_command(count, folder, seed, encoding or ())
+
+    end(work, verbose)
