@@ -10,6 +10,7 @@ RESOURCE_LOCKED: Final = "amqp:resource-locked"
 SIZE_EXCEEDED: Final = "amqp:link:message-size-exceeded"
 LOCK_LOST: Final = "com.microsoft:message-lock-lost"
 MESSAGE_NOT_FOUND: Final = "com.microsoft:message-not-found"
+ALREADY_EXISTS: Final = "com.microsoft:entity-already-exists"
 SERVER_BUSY: Final = "com.microsoft:server-busy"
 
 

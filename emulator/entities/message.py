@@ -65,6 +65,8 @@ class StoredMessage:
         dead_letter: Application properties that dead-lettering added, such as
             ``DeadLetterReason`` and ``DeadLetterErrorDescription``.
         locked_until: When the present lock lapses, epoch seconds; 0 without one.
+        enqueued_number: The sequence number where the message was first sent, of
+            one that came from elsewhere, such as a topic; else 0.
     """
 
     sequence_number: int
@@ -75,6 +77,7 @@ class StoredMessage:
     expires_at: float | None = None
     dead_letter: Mapping[str, str] = field(default_factory=dict)
     locked_until: float = 0.0
+    enqueued_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,26 @@
-"""The namespace: entities by address, and the store they share."""
+"""The namespace: entities, and the store they share."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from . import errors
+from .directory import (
+    DEAD_LETTER_QUEUE,
+    Directory,
+    Place,
+    TopicPlace,
+    check_name,
+    check_subscription_name,
+    subscription_address,
+)
 from .queue import Queue
 from .settings import QueueSettings
-from .store import Store
-
-DEAD_LETTER_QUEUE: Final = "$DeadLetterQueue"
-"""Last segment of the address of a dead-letter queue."""
+from .store import Store, StoredEntity
+from .topic import Subscription, Topic
 
 _DEFAULTS: Final = QueueSettings()
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    queue: Queue
-    dead: Queue
-    stored_as: int
 
 
 class Namespace:
@@ -33,11 +32,13 @@ class Namespace:
     written, so their delivery counts do not rise.  :meth:`close` ends the locks
     as if they had lapsed, and there the counts do rise.
 
-    A namespace and its entities belong to one thread.
+    Entities are created, configured and deleted durably at once.  Creating one
+    that exists gives it the settings, which hold for what is sent and locked
+    from then on.  A namespace and its entities belong to one thread.
 
     Args:
         clock: Gives the time, epoch seconds.
-        path: SQLite file that keeps queues and messages; made if absent.
+        path: SQLite file that keeps entities and messages; made if absent.
             ``None``: in memory only.
         flush_disk: Whether a commit waits for the disk, and so outlives a
             power failure too.
@@ -50,7 +51,7 @@ class Namespace:
         self, clock: Callable[[], float] = time.time, path: Path | None = None, *, flush_disk: bool = False
     ) -> None:
         self._clock = clock
-        self._pairs: dict[str, _Pair] = {}
+        self._directory = Directory()
         self._store = None if path is None else Store(path, flush_disk=flush_disk)
         if self._store is not None:
             try:
@@ -60,86 +61,204 @@ class Namespace:
                 raise
 
     def _restore(self, store: Store) -> None:
-        for stored in store.queues():
-            pair = self._add(stored.name, stored.settings, stored.id)
-            pair.queue.restore(store.messages(stored.id, dead=False), stored.next_number)
-            pair.dead.restore(store.messages(stored.id, dead=True), stored.next_number)
+        topics: dict[int, Topic] = {}
+        for stored in store.entities():
+            if stored.kind == "topic":
+                topic = topics[stored.id] = self._add_topic(stored.name, stored.settings, stored.id)
+                topic.restore(store.messages(stored.id, dead=False), stored.next_number)
+                continue
+            place = self._restored(stored, topics)
+            place.queue.restore(store.messages(stored.id, dead=False), stored.next_number)
+            place.dead.restore(store.messages(stored.id, dead=True), stored.next_number)
 
-    def _add(self, name: str, settings: QueueSettings, stored_as: int) -> _Pair:
+    def _restored(self, stored: StoredEntity, topics: dict[int, Topic]) -> Place:
+        if stored.topic is None:
+            return self._add(Queue, stored.name, stored.settings, stored.id)
+        return self._add_subscription(topics[stored.topic], stored.name, stored.settings, stored.id)
+
+    def _add(self, kind: type[Queue], name: str, settings: QueueSettings, stored_as: int) -> Place:
         shelf = dead_shelf = None
         if self._store is not None:
             shelf = self._store.shelf(stored_as, dead=False)
             dead_shelf = self._store.shelf(stored_as, dead=True)
         dead = Queue(f"{name}/{DEAD_LETTER_QUEUE}", settings, self._clock, dead_shelf)
-        pair = _Pair(Queue(name, settings, self._clock, shelf, dead), dead, stored_as)
-        self._pairs[name.casefold()] = pair
-        return pair
+        place = Place(kind(name, settings, self._clock, shelf, dead), dead, stored_as)
+        self._directory.places[name.casefold()] = place
+        return place
+
+    def _add_subscription(self, topic: Topic, name: str, settings: QueueSettings, stored_as: int) -> Place:
+        place = self._add(Subscription, subscription_address(topic.name, name), settings, stored_as)
+        if isinstance(place.queue, Subscription):
+            topic.subscriptions[name.casefold()] = place.queue
+        return place
+
+    def _add_topic(self, name: str, settings: QueueSettings, stored_as: int) -> Topic:
+        shelf = None if self._store is None else self._store.shelf(stored_as, dead=False)
+        topic = Topic(name, settings, self._clock, shelf)
+        self._directory.topics[name.casefold()] = TopicPlace(topic, stored_as)
+        return topic
 
     def create_queue(self, name: str, settings: QueueSettings = _DEFAULTS) -> Queue:
         """Create a queue with its dead-letter queue; one that exists takes the settings.
 
-        Durable at once.  New settings hold for what is sent and locked from now on.
+        Raises:
+            EntityError: The name is not allowed or that of a topic, or the settings
+                of a queue would change while messages in it are locked.
+        """
+        place = self._directory.places.get(name.casefold())
+        if place is None:
+            check_name(name)
+            self._refuse_taken(name, self._directory.topics, "topic")
+            stored_as = 0 if self._store is None else self._store.create("queue", name, settings)
+            return self._add(Queue, name, settings, stored_as).queue
+        self._configure(place, settings)
+        return place.queue
+
+    def create_topic(self, name: str, settings: QueueSettings = _DEFAULTS) -> Topic:
+        """Create a topic; one that exists takes the settings.
 
         Raises:
-            EntityError: The name is not allowed, or the settings of a queue
-                would change while messages in it are locked.
+            EntityError: The name is not allowed, or that of a queue.
         """
-        pair = self._pairs.get(name.casefold())
-        if pair is None:
-            _check_name(name)
-            stored_as = 0 if self._store is None else self._store.create_queue(name, settings)
-            return self._add(name, settings, stored_as).queue
-        if pair.queue.settings != settings:
-            self._configure(pair, settings)
-        return pair.queue
+        place = self._directory.topics.get(name.casefold())
+        if place is None:
+            check_name(name)
+            self._refuse_taken(name, self._directory.places, "queue")
+            stored_as = 0 if self._store is None else self._store.create("topic", name, settings)
+            return self._add_topic(name, settings, stored_as)
+        if place.topic.settings != settings:
+            if self._store is not None:
+                self._store.configure(place.stored_as, settings)
+            place.topic.settings = settings
+        return place.topic
 
-    def _configure(self, pair: _Pair, settings: QueueSettings) -> None:
-        if pair.queue.depth()["locked"] or pair.dead.depth()["locked"]:
+    def create_subscription(self, topic: str, name: str, settings: QueueSettings = _DEFAULTS) -> Subscription:
+        """Create a subscription with its dead-letter queue; one that exists takes the settings.
+
+        It gets a copy of every message the topic accepts from now on.
+
+        Raises:
+            EntityError: There is no such topic, the name is not allowed, or the
+                settings would change while messages are locked.
+        """
+        parent = self._directory.topic_place(topic)
+        known = parent.topic.subscriptions.get(name.casefold())
+        if known is not None:
+            self._configure(self._directory.place(known.name), settings)
+            return known
+        check_subscription_name(name)
+        stored_as = 0
+        if self._store is not None:
+            stored_as = self._store.create("subscription", name, settings, parent.stored_as)
+        self._add_subscription(parent.topic, name, settings, stored_as)
+        return parent.topic.subscriptions[name.casefold()]
+
+    def _refuse_taken(self, name: str, others: dict[str, Place] | dict[str, TopicPlace], kind: str) -> None:
+        if name.casefold() in others:
+            sentence = f"There is a {kind} named {name!r} already: take another name, or delete it."
+            raise errors.EntityError(errors.ALREADY_EXISTS, sentence)
+
+    def _configure(self, place: Place, settings: QueueSettings) -> None:
+        if place.queue.settings == settings:
+            return
+        if place.queue.depth()["locked"] or place.dead.depth()["locked"]:
             raise errors.EntityError(
                 errors.RESOURCE_LOCKED,
-                f"The settings of {pair.queue.name!r} cannot change while messages in it are locked.",
+                f"The settings of {place.queue.name!r} cannot change while messages in it are locked.",
             )
         if self._store is not None:
-            self._store.configure_queue(pair.stored_as, settings)
-        pair.queue.settings = pair.dead.settings = settings
+            self._store.configure(place.stored_as, settings)
+        place.queue.settings = place.dead.settings = settings
 
     def delete_queue(self, name: str) -> None:
-        """Delete a queue and its dead-letter queue with all messages, durable at once.
+        """Delete a queue and its dead-letter queue with all messages.
 
         Whoever still holds the queue gets ``amqp:not-found`` from every operation.
 
         Raises:
             EntityError: There is no such queue.
         """
-        pair = self._pairs.get(name.casefold())
-        if pair is None:
+        place = self._directory.place(name)
+        if isinstance(place.queue, Subscription):
             raise errors.entity_not_found(name)
-        if self._store is not None:
-            self._store.drop_queue(pair.stored_as)
-        del self._pairs[name.casefold()]
-        pair.queue.retire()
-        pair.dead.retire()
+        self._drop([place])
 
-    def queue(self, address: str) -> Queue:
-        """The queue or dead-letter queue at an address: ``q`` or ``q/$DeadLetterQueue``.
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and its subscriptions with all messages.
 
         Raises:
-            EntityError: There is nothing at the address.
+            EntityError: There is no such topic.
         """
-        name, _, sub = address.strip("/").casefold().partition("/$")
-        pair = self._pairs.get(name)
-        if pair is None or sub not in {"", DEAD_LETTER_QUEUE[1:].casefold()}:
-            raise errors.entity_not_found(address)
-        return pair.dead if sub else pair.queue
+        place = self._directory.topic_place(name)
+        subscriptions = place.topic.subscriptions.values()
+        self._drop([place, *(self._directory.place(subscription.name) for subscription in subscriptions)])
+
+    def delete_subscription(self, topic: str, name: str) -> None:
+        """Delete a subscription and its dead-letter queue with all messages.
+
+        Raises:
+            EntityError: There is no such subscription.
+        """
+        subscriptions = self.topic(topic).subscriptions
+        known = subscriptions.get(name.casefold())
+        if known is None:
+            raise errors.entity_not_found(subscription_address(topic, name))
+        self._drop([self._directory.place(known.name)])
+        del subscriptions[name.casefold()]
+
+    def _drop(self, places: Sequence[Place | TopicPlace]) -> None:
+        if self._store is not None:
+            self._store.drop([place.stored_as for place in places])
+        for place in places:
+            self._directory.remove(place)
+            for entity in place.entities():
+                entity.retire()
+
+    def queue(self, address: str) -> Queue:
+        """The queue, subscription or dead-letter queue at an address, for a receiver.
+
+        Addresses are ``q``, ``t/Subscriptions/s``, and both with ``/$DeadLetterQueue`` behind.
+
+        Raises:
+            EntityError: There is nothing at the address, or a topic.
+        """
+        return self._directory.queue(address)
+
+    def target(self, address: str) -> Queue | Topic:
+        """The queue or topic at an address, for a sender.
+
+        Raises:
+            EntityError: There is nothing at the address, or nothing that can be sent to.
+        """
+        return self._directory.target(address)
+
+    def entity(self, address: str) -> Queue | Topic:
+        """Whatever is at an address.
+
+        Raises:
+            EntityError: There is nothing.
+        """
+        return self._directory.entity(address)
+
+    def topic(self, name: str) -> Topic:
+        """A topic by its name.
+
+        Raises:
+            EntityError: There is no such topic.
+        """
+        return self._directory.topic_place(name).topic
 
     def names(self) -> list[str]:
         """The names of all queues, as created, in the order of creation."""
-        return [pair.queue.name for pair in self._pairs.values()]
+        queues = (place.queue for place in self._directory.places.values())
+        return [queue.name for queue in queues if not isinstance(queue, Subscription)]
 
-    def _entities(self) -> Iterator[Queue]:
-        for pair in self._pairs.values():
-            yield pair.dead
-            yield pair.queue
+    def topics(self) -> list[str]:
+        """The names of all topics, as created, in the order of creation."""
+        return [place.topic.name for place in self._directory.topics.values()]
+
+    def _entities(self) -> Iterator[Queue | Topic]:
+        return self._directory.all()
 
     def expire(self) -> float | None:
         """Apply what has come due in every entity.
@@ -171,11 +290,3 @@ class Namespace:
                 self._store.commit()
             finally:
                 self._store.close()
-
-
-def _check_name(name: str) -> None:
-    if not name or name != name.strip("/ ") or "$" in name or "//" in name:
-        raise errors.EntityError(
-            errors.INVALID_FIELD,
-            f"{name!r} cannot name a queue: use letters, digits, '.', '-', '_' and inner '/'.",
-        )

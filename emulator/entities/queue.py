@@ -1,17 +1,18 @@
 """The queue: what senders and receivers can ask of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from . import errors
+from .intake import Intake
 from .locks import keys_of
 from .message import Content, Delivery, State, StoredMessage
 from .settings import QueueSettings
 from .stock import Shelf
-from .upkeep import DESCRIPTION, REASON, Upkeep
+from .upkeep import DESCRIPTION, REASON
 
 
-class Queue(Upkeep):
+class Queue(Intake):
     """A queue, or the dead-letter queue of one.
 
     Every operation first applies what has come due (locks, time to live,
@@ -20,7 +21,7 @@ class Queue(Upkeep):
     an operation did is durable after the next commit of the namespace.  A queue
     belongs to one thread.
 
-    The arguments are those of :class:`Upkeep`.
+    The arguments are those of :class:`Intake`.
     """
 
     def __init__(
@@ -35,11 +36,7 @@ class Queue(Upkeep):
         self.dead_letter_queue = dead_letter
 
     def send(self, contents: Sequence[Content]) -> list[int]:
-        """Accept messages; one with a time ahead in ``scheduled_at`` waits for it.
-
-        Returns:
-            Their sequence numbers, ascending.  A scheduled message gets another
-            one when it becomes active.
+        """Accept messages, as :meth:`Intake.send`; a dead-letter queue refuses.
 
         Raises:
             EntityError: A message is too large, or this is a dead-letter queue;
@@ -48,28 +45,7 @@ class Queue(Upkeep):
         if self.dead_letter_queue is None:
             sentence = f"Nothing can be sent to the dead-letter queue {self.name!r}; send to its queue."
             raise errors.EntityError(errors.NOT_ALLOWED, sentence)
-        now, limit = self._catch_up(), self.settings.max_message_size
-        for content in contents:
-            if content.size > limit:
-                raise errors.message_too_large(self.name, content.size, limit)
-        first = self._next_number
-        self._accept(contents, now)
-        self.announce()
-        return list(range(first, first + len(contents)))
-
-    def schedule(self, contents: Sequence[Content]) -> list[int]:
-        """Accept messages for the times in ``scheduled_at``; the same as :meth:`send`."""
-        return self.send(contents)
-
-    def cancel(self, sequence_numbers: Sequence[int]) -> None:
-        """Remove scheduled messages.
-
-        Raises:
-            EntityError: One of them is not scheduled (any more); none was removed.
-        """
-        self._catch_up()
-        numbers = self._among(self._stock.scheduled, sequence_numbers, "scheduled")
-        self._stock.remove(numbers)
+        return super().send(contents)
 
     def receive(self, count: int, *, lock: bool) -> list[Delivery]:
         """Take up to ``count`` available messages, lowest sequence number first.
@@ -90,13 +66,6 @@ class Queue(Upkeep):
         now = self._catch_up()
         numbers = self._among(self._stock.deferred, sequence_numbers, "deferred, unlocked")
         return self._deliver(self._stock.take_deferred(numbers), now, lock=lock)
-
-    def _among(self, present: set[int], sequence_numbers: Iterable[int], what: str) -> list[int]:
-        numbers = list(dict.fromkeys(sequence_numbers))
-        missing = [number for number in numbers if number not in present]
-        if missing:
-            raise errors.message_not_found(self.name, what, missing)
-        return numbers
 
     def _deliver(self, messages: list[StoredMessage], now: float, *, lock: bool) -> list[Delivery]:
         if not lock:

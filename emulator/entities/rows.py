@@ -7,7 +7,8 @@ from .message import Content, State, StoredMessage
 
 _NUMBER_BITS: Final = 40
 
-SCHEMA: Final = """
+MIGRATIONS: Final = (
+    """
 CREATE TABLE entity (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL,
     settings TEXT NOT NULL, next_number INTEGER NOT NULL);
@@ -18,10 +19,19 @@ CREATE TABLE message (
     properties BLOB NOT NULL, application BLOB NOT NULL, body BLOB NOT NULL, annotations BLOB NOT NULL,
     message_id TEXT NOT NULL, ttl REAL, durable INTEGER NOT NULL, priority INTEGER NOT NULL,
     scheduled_at REAL, session_id TEXT);
-"""
-"""``message.id`` is as :func:`id_range` says; ``dead``: in the dead-letter queue."""
+""",
+    """
+ALTER TABLE entity ADD COLUMN topic INTEGER;
+ALTER TABLE message ADD COLUMN enqueued_number INTEGER NOT NULL DEFAULT 0;
+""",
+)
+"""Scripts, each of which brings a store from the version that is its place in the row to the next.
 
-SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+``entity.topic``: of a subscription, the id of its topic.  ``message.id`` is as
+:func:`id_range` says; ``dead``: in the dead-letter queue.
+"""
+
+SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 """Writes a message, new or changed."""
 
 
@@ -51,6 +61,7 @@ def to_row(key: int, dead: bool, message: StoredMessage) -> tuple[object, ...]:
         content.priority,
         content.scheduled_at,
         content.session_id,
+        message.enqueued_number,
     )
 
 
@@ -58,7 +69,7 @@ def from_row(row: tuple[Any, ...], number: int) -> StoredMessage:
     """The message of a whole row, under its sequence number."""
     enqueued_at, delivery_count, state, expires_at, dead_letter = row[2:7]
     properties, application, body, annotations, message_id, ttl, durable, priority, scheduled_at, session = (
-        row[7:]
+        row[7:17]
     )
     content = Content(
         properties,
@@ -73,4 +84,13 @@ def from_row(row: tuple[Any, ...], number: int) -> StoredMessage:
         session,
     )
     noted = json.loads(dead_letter)
-    return StoredMessage(number, content, enqueued_at, delivery_count, State(state), expires_at, noted)
+    return StoredMessage(
+        number,
+        content,
+        enqueued_at,
+        delivery_count,
+        State(state),
+        expires_at,
+        noted,
+        enqueued_number=row[17],
+    )

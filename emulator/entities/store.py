@@ -15,10 +15,10 @@ from typing import Final
 
 from .errors import StoreUnavailable
 from .message import StoredMessage
-from .rows import SAVE, SCHEMA, from_row, id_range, to_row
+from .rows import MIGRATIONS, SAVE, from_row, id_range, to_row
 from .settings import QueueSettings
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = len(MIGRATIONS)
 """Kept as ``user_version`` of the file."""
 
 _PRAGMAS: Final = (
@@ -30,17 +30,21 @@ _PRAGMAS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class StoredQueue:
-    """A queue as the store knows it.
+class StoredEntity:
+    """A queue, topic or subscription as the store knows it.
 
     Attributes:
         id: The store's number of it, never given twice.
+        kind: ``queue``, ``topic`` or ``subscription``.
+        topic: Of a subscription, the number of its topic.
         name: As created.
         settings: As last configured.
         next_number: The sequence number its next message gets.
     """
 
     id: int
+    kind: str
+    topic: int | None
     name: str
     settings: QueueSettings
     next_number: int
@@ -79,13 +83,19 @@ class Store:
         self._db.execute(f"PRAGMA synchronous={'FULL' if flush_disk else 'NORMAL'}")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version == 0 and tables == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise StoreUnavailable(
-                f"The file {self._path} is not a store of this emulator (version {version}, expected "
-                f"{SCHEMA_VERSION}); give another path, or move the file away."
+                f"The store {self._path} was written by a newer emulator (version {version}, this one knows "
+                f"up to {SCHEMA_VERSION}); update cdsbridge, or give another path."
             )
+        if version == 0 and tables:
+            raise StoreUnavailable(
+                f"The file {self._path} is not a store of this emulator; give another path, or move the file "
+                "away."
+            )
+        if version < SCHEMA_VERSION:
+            steps = "".join(MIGRATIONS[version:])
+            self._db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
     @contextmanager
     def _answering(self, verb: str) -> Iterator[None]:
@@ -97,30 +107,34 @@ class Store:
                 "exists, that the disk has room and that no other emulator uses the file; then try again."
             ) from error
 
-    def queues(self) -> list[StoredQueue]:
-        """All queues, in the order of their creation."""
-        statement = "SELECT id, name, settings, next_number FROM entity WHERE kind = 'queue' ORDER BY id"
+    def entities(self) -> list[StoredEntity]:
+        """All entities, in the order of their creation, so topics before their subscriptions."""
+        statement = "SELECT id, kind, topic, name, settings, next_number FROM entity ORDER BY id"
         with self._answering("read"):
             rows = self._db.execute(statement).fetchall()
-        return [StoredQueue(row[0], row[1], QueueSettings(**json.loads(row[2])), row[3]) for row in rows]
+        return [
+            StoredEntity(number, kind, topic, name, QueueSettings(**json.loads(settings)), next_number)
+            for number, kind, topic, name, settings, next_number in rows
+        ]
 
-    def create_queue(self, name: str, settings: QueueSettings) -> int:
-        """Add a queue, durable at once; its number in the store."""
+    def create(self, kind: str, name: str, settings: QueueSettings, topic: int | None = None) -> int:
+        """Add an entity, durable at once; its number in the store."""
         return self._write(
-            "INSERT INTO entity (kind, name, settings, next_number) VALUES ('queue', ?, ?, 1)",
-            (name, json.dumps(asdict(settings))),
+            "INSERT INTO entity (kind, name, settings, next_number, topic) VALUES (?, ?, ?, 1, ?)",
+            (kind, name, json.dumps(asdict(settings)), topic),
         )
 
-    def configure_queue(self, queue: int, settings: QueueSettings) -> None:
-        """Change the settings of a queue, durable at once."""
-        self._write("UPDATE entity SET settings = ? WHERE id = ?", (json.dumps(asdict(settings)), queue))
+    def configure(self, entity: int, settings: QueueSettings) -> None:
+        """Change the settings of an entity, durable at once."""
+        self._write("UPDATE entity SET settings = ? WHERE id = ?", (json.dumps(asdict(settings)), entity))
 
-    def drop_queue(self, queue: int) -> None:
-        """Remove a queue with all its messages, durable at once."""
+    def drop(self, entities: Sequence[int]) -> None:
+        """Remove entities with all their messages, durable at once, all or none."""
         self.commit()
         with self._answering("written"), self._transaction():
-            self._db.execute("DELETE FROM entity WHERE id = ?", (queue,))
-            self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", id_range(queue))
+            for entity in entities:
+                self._db.execute("DELETE FROM entity WHERE id = ?", (entity,))
+                self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", id_range(entity))
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         with self._answering("written"):

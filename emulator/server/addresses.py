@@ -4,7 +4,6 @@ from enum import Enum
 from typing import NamedTuple
 
 _MANAGEMENT = "/$management"
-_DEAD_LETTER = "/$deadletterqueue"
 
 
 class Node(Enum):
@@ -25,11 +24,6 @@ class Address(NamedTuple):
 
     node: Node
     entity: str
-
-    @property
-    def is_dead_letter(self) -> bool:
-        """Whether the entity is a dead-letter sub-queue, which takes no messages from senders."""
-        return self.entity.lower().endswith(_DEAD_LETTER)
 
 
 def parse_address(address: object) -> Address | None:

@@ -43,13 +43,9 @@ def _inbound(session: "Session", attach: Attach) -> InboundLink:
         request = RequestInbound(session, attach, address)
         request.confirm(attach._replace(initial_delivery_count=None))
         return request
-    queue = session.connection.broker.namespace.queue(address.entity)
-    if address.is_dead_letter:
-        raise EntityError(
-            NOT_ALLOWED, f"Messages cannot be sent to the dead-letter queue {address.entity!r}."
-        )
-    limit = queue.settings.max_message_size
-    sends = EntityInbound(session, attach, queue, limit + _ENVELOPE)
+    target = session.connection.broker.namespace.target(address.entity)
+    limit = target.settings.max_message_size
+    sends = EntityInbound(session, attach, target, limit + _ENVELOPE)
     properties = {**(attach.properties or {}), _BATCH_SIZE: ULong(limit)}
     sends.confirm(attach._replace(initial_delivery_count=None, max_message_size=limit, properties=properties))
     return sends
@@ -81,5 +77,5 @@ def _address(session: "Session", written: object) -> Address:
     if address.node is not Node.TOKENS:
         session.connection.tokens.demand(address.entity)
     if address.node is Node.MANAGEMENT:
-        broker.namespace.queue(address.entity)
+        broker.namespace.entity(address.entity)
     return address

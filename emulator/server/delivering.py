@@ -27,6 +27,7 @@ _ENQUEUED = _key("x-opt-enqueued-time", 0x83)
 _SEQUENCE = _key("x-opt-sequence-number", 0x81)
 _STATE = _key("x-opt-message-state", 0x54)
 _LOCKED = _key("x-opt-locked-until", 0x83)
+_ORIGINAL = _key("x-opt-enqueue-sequence-number", 0x81)
 _PLAIN = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq{len(_STATE)}sb")
 _UNTIL = struct.Struct(f">{len(_LOCKED)}sq")
 _PREFIX = b"\x00\x53\x72"
@@ -58,7 +59,7 @@ def encode_delivery(delivery: Delivery) -> bytes:
             _header(content.durable, content.priority, _time_to_live(message), message.delivery_count),
             _LOCK_TOKEN,
             delivery.token.bytes,
-            _annotations(_LOCKED_ENTRIES, _LOCKED_SIZE, annotations, content.annotations),
+            _annotations(_LOCKED_ENTRIES, _LOCKED_SIZE, annotations, message),
             content.properties,
             _application(message),
             content.body,
@@ -75,7 +76,7 @@ def encode_stored(message: StoredMessage) -> bytes:
     return b"".join(
         (
             _header(content.durable, content.priority, _time_to_live(message), message.delivery_count),
-            _annotations(_PLAIN_ENTRIES, _PLAIN_SIZE, annotations, content.annotations),
+            _annotations(_PLAIN_ENTRIES, _PLAIN_SIZE, annotations, message),
             content.properties,
             _application(message),
             content.body,
@@ -97,7 +98,11 @@ def _time_to_live(message: StoredMessage) -> int | None:
     return None if message.content.ttl is None else round(message.content.ttl * 1000)
 
 
-def _annotations(count: int, size: int, ours: bytes, senders: bytes) -> bytes:
+def _annotations(count: int, size: int, ours: bytes, message: StoredMessage) -> bytes:
+    senders = message.content.annotations
+    if message.enqueued_number:
+        origin = _ORIGINAL + struct.pack(">q", message.enqueued_number)
+        count, size, ours = count + 2, size + len(origin), ours + origin
     if not senders:
         return _SMALL_MAP.pack(_PREFIX, 0xC1, size, count) + ours
     more, entries = map_entries(senders)

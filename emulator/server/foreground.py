@@ -2,19 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from ..entities.namespace import Namespace
-from ..entities.settings import QueueSettings
 from .listener import EmbeddedServiceBus
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(
-    queues: Mapping[str, QueueSettings],
+    create: Callable[[Namespace], None],
     on_ready: Callable[[str], None],
     *,
     host: str = "127.0.0.1",
@@ -23,27 +22,26 @@ def serve(
     latency: float = 0.0,
     key: str | None = None,
 ) -> None:
-    """Serve queues until SIGINT or SIGTERM, then part with clients and close the store.
+    """Serve entities until SIGINT or SIGTERM, then part with clients and close the store.
 
     It must run in the main thread, where signals arrive.
 
     Args:
-        queues: Queues to create, by name; those in the file are served as well.
+        create: Makes the entities to serve; those in the file are served as well.
         on_ready: Called with the connection string once clients can connect.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
-        path: SQLite file that keeps queues and messages; ``None``: in memory only.
+        path: SQLite file that keeps entities and messages; ``None``: in memory only.
         latency: Seconds added to every round trip.
         key: The shared access key clients must hold; without one, any will do.
 
     Raises:
         OSError: The address cannot be listened on.
-        EntityError: A queue cannot be created, or the file not be opened.
+        EntityError: An entity cannot be created, or the file not be opened.
     """
     namespace = Namespace(path=path)
     try:
-        for name, settings in queues.items():
-            namespace.create_queue(name, settings)
+        create(namespace)
         bus = EmbeddedServiceBus(namespace, host=host, port=port, latency=latency, key=key)
         asyncio.run(_until_signal(bus, on_ready))
     finally:

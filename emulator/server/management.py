@@ -11,6 +11,7 @@ from uuid import UUID
 from ..amqp.errors import DecodeError
 from ..amqp.requests import Request, encode_response
 from ..amqp.types import LONG_ARRAY, TIMESTAMP_ARRAY, Array, Int, Symbol, Timestamp, Value
+from ..entities.entity import Target
 from ..entities.errors import EntityError
 from ..entities.message import Delivery
 from ..entities.queue import Queue
@@ -39,13 +40,15 @@ def answer_management(broker: Broker, entity: str, request: Request) -> bytes:
 
 
 def _answer(broker: Broker, entity: str, request: Request) -> _Answer:
-    operation = _OPERATIONS.get(str(request.properties.get("operation", "")))
-    if operation is None:
-        name = request.properties.get("operation")
+    name, target = str(request.properties.get("operation", "")), broker.namespace.entity(entity)
+    of_source = _OF_SOURCES.get(name) if isinstance(target, Queue) else None
+    if of_source is None and name not in _OF_TARGETS:
         raise EntityError(NOT_IMPLEMENTED, f"The operation {name!r} is not supported on {entity!r}.")
     if not isinstance(request.body, dict):
         raise argument_error("The body of the request is not a map.")
-    return operation(broker, broker.namespace.queue(entity), request.body)
+    if of_source is not None and isinstance(target, Queue):
+        return of_source(broker, target, request.body)
+    return _OF_TARGETS[name](target, request.body)
 
 
 def _response(
@@ -104,8 +107,7 @@ def _deferred(delivery: Delivery) -> dict[Value, Value]:
     return {"lock-token": token, "message": encode_delivery(delivery)}
 
 
-def _schedule(broker: Broker, queue: Queue, body: _Body) -> _Answer:
-    del broker
+def _schedule(target: Target, body: _Body) -> _Answer:
     entries = body.get("messages")
     if not isinstance(entries, list):
         raise argument_error("A request to schedule has no list of messages.")
@@ -115,20 +117,21 @@ def _schedule(broker: Broker, queue: Queue, body: _Body) -> _Answer:
         if not isinstance(message, bytes):
             raise argument_error("A message to schedule is not binary.")
         contents.append(read_content(message))
-    return _Answer(_OK, {"sequence-numbers": Array(LONG_ARRAY, tuple(queue.schedule(contents)))})
+    return _Answer(_OK, {"sequence-numbers": Array(LONG_ARRAY, tuple(target.schedule(contents)))})
 
 
-def _cancel(broker: Broker, queue: Queue, body: _Body) -> _Answer:
-    del broker
-    queue.cancel(_integers(body, "sequence-numbers"))
+def _cancel(target: Target, body: _Body) -> _Answer:
+    target.cancel(_integers(body, "sequence-numbers"))
     return _Answer(_OK, {})
 
 
-_OPERATIONS: dict[str, Callable[[Broker, Queue, _Body], _Answer]] = {
+_OF_SOURCES: dict[str, Callable[[Broker, Queue, _Body], _Answer]] = {
     "com.microsoft:renew-lock": _renew,
     "com.microsoft:update-disposition": _settle,
     "com.microsoft:peek-message": _peek,
     "com.microsoft:receive-by-sequence-number": _receive_deferred,
+}
+_OF_TARGETS: dict[str, Callable[[Target, _Body], _Answer]] = {
     "com.microsoft:schedule-message": _schedule,
     "com.microsoft:cancel-scheduled-message": _cancel,
 }

@@ -15,9 +15,12 @@ def emulator(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 5672,
     queue: Annotated[list[str] | None, typer.Option(help="Queue to have; repeatable.")] = None,
+    topic: Annotated[
+        list[str] | None, typer.Option(help="Topic and subscription to have, as events:bridge; repeatable.")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="SQLite file to keep messages in.")] = None,
-    lock_seconds: Annotated[float, typer.Option(help="Lock duration of new queues.")] = 60.0,
-    max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of new queues.")] = 10,
+    lock_seconds: Annotated[float, typer.Option(help="Lock duration of queues and subscriptions.")] = 60.0,
+    max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of queues and subscriptions.")] = 10,
     latency_ms: Annotated[float, typer.Option(help="Delay of every answer.")] = 0.0,
 ) -> None:
     """Run the embedded Service Bus by itself: for development and tests, never for production."""
@@ -25,8 +28,8 @@ def emulator(
     def work() -> int:
         from ..emulate import emulator_command  # noqa: PLC0415
 
-        queues = queue or ["dataverse"]
-        return emulator_command(host, port, queues, store, lock_seconds, max_deliveries, latency_ms)
+        queues, topics = queue or ([] if topic else ["dataverse"]), topic or []
+        return emulator_command(host, port, queues, topics, store, lock_seconds, max_deliveries, latency_ms)
 
     end(work, verbose=False)
 

@@ -216,6 +216,18 @@ def test_a_database_of_another_program_is_refused(path: Path) -> None:
         Namespace(path=path)
 
 
+def test_a_store_of_a_newer_emulator_is_refused_and_left_alone(path: Path) -> None:
+    Namespace(path=path).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version=99")
+    newer.close()
+    with pytest.raises(StoreUnavailable, match=r"newer emulator \(version 99"):
+        Namespace(path=path)
+    with sqlite3.connect(path) as still:
+        assert still.execute("PRAGMA user_version").fetchone() == (99,)
+    still.close()
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(EntityError, match="folder"):
         Namespace(path=tmp_path / "none" / "bus.db")

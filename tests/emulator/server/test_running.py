@@ -30,10 +30,14 @@ from cdsbridge.emulator.server import EmbeddedServiceBus, RunningBroker, run_in_
 _PROGRAM = """
 import sys
 from pathlib import Path
-from cdsbridge.emulator.entities.settings import QueueSettings
 from cdsbridge.emulator.server import serve
 
-serve({"q": QueueSettings()}, lambda string: print(string, flush=True), port=0, path=Path(sys.argv[1]))
+serve(
+    lambda namespace: namespace.create_queue("q"),
+    lambda string: print(string, flush=True),
+    port=0,
+    path=Path(sys.argv[1]),
+)
 print("ended", flush=True)
 """
 

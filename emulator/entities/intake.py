@@ -1,0 +1,55 @@
+"""What senders can ask of a queue or a topic."""
+
+from collections.abc import Iterable, Sequence
+
+from . import errors
+from .message import Content
+from .upkeep import Upkeep
+
+
+class Intake(Upkeep):
+    """An entity that accepts messages, at once or for a time ahead.
+
+    The arguments are those of :class:`Upkeep`.
+    """
+
+    def send(self, contents: Sequence[Content]) -> list[int]:
+        """Accept messages; one with a time ahead in ``scheduled_at`` waits for it.
+
+        Returns:
+            Their sequence numbers, ascending.  A scheduled message gets another
+            one when it becomes active.
+
+        Raises:
+            EntityError: A message is too large, or nothing can be sent here;
+                none was accepted.
+        """
+        now, limit = self._catch_up(), self.settings.max_message_size
+        for content in contents:
+            if content.size > limit:
+                raise errors.message_too_large(self.name, content.size, limit)
+        first = self._next_number
+        self._accept(contents, now)
+        self.announce()
+        return list(range(first, first + len(contents)))
+
+    def schedule(self, contents: Sequence[Content]) -> list[int]:
+        """Accept messages for the times in ``scheduled_at``; the same as :meth:`send`."""
+        return self.send(contents)
+
+    def cancel(self, sequence_numbers: Sequence[int]) -> None:
+        """Remove scheduled messages.
+
+        Raises:
+            EntityError: One of them is not scheduled (any more); none was removed.
+        """
+        self._catch_up()
+        numbers = self._among(self._stock.scheduled, sequence_numbers, "scheduled")
+        self._stock.remove(numbers)
+
+    def _among(self, present: set[int], sequence_numbers: Iterable[int], what: str) -> list[int]:
+        numbers = list(dict.fromkeys(sequence_numbers))
+        missing = [number for number in numbers if number not in present]
+        if missing:
+            raise errors.message_not_found(self.name, what, missing)
+        return numbers
