@@ -4,7 +4,10 @@ from typing import Final
 
 from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
+from apache_beam.transforms.ptransform import PTransform
 
+from ..model.batch import FlattenedBatch
+from ..model.envelope import MicroBatch
 from ..model.verdict import DispositionBatch
 from ..sinks.base import Claim
 from ..sinks.steps import CommitTables
@@ -37,24 +40,40 @@ def bridge(
     Raises:
         ConfigError: The metadata cannot be read, or does not suffice for inline hydration.
     """
-    metadata = Metadata() if config.metadata is None else load_metadata(config.metadata)
     limits = BundleLimits(
         seconds=config.commit.seconds,
         messages=config.commit.messages,
         lull=None if ending.when is When.NEVER else _LULL,
     )
-    flattened = (
-        pipeline
-        | "ReceiveMessages"
-        >> ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
-        | "FlattenContexts" >> FlattenContexts(types=metadata.types, rules=config.flatten)
-    )
+    read = ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
+    committed = flattened_and_committed(pipeline | "ReceiveMessages" >> read, config, claim)
+    return committed | "SettleMessages" >> SettleMessages(config.source)
+
+
+def flattened_and_committed(
+    batches: PCollection[MicroBatch],
+    config: BridgeConfig,
+    claim: Claim | None = None,
+    after: PTransform[PCollection[FlattenedBatch], PCollection[FlattenedBatch]] | None = None,
+) -> PCollection[DispositionBatch]:
+    """Lay what every graph has between reading and settling.
+
+    Args:
+        batches: Messages, whatever they were read from.
+        config: Rules and sinks.
+        claim: As for :func:`bridge`.
+        after: A step between flattening and commit, without a stage break.
+
+    Raises:
+        ConfigError: The metadata cannot be read, or does not suffice for inline hydration.
+    """
+    metadata = Metadata() if config.metadata is None else load_metadata(config.metadata)
+    flattened = batches | "FlattenContexts" >> FlattenContexts(types=metadata.types, rules=config.flatten)
+    if after is not None:
+        flattened = flattened | "AfterFlatten" >> after
     if config.dataverse is not None and config.dataverse.hydrate == "inline":
         hydrate = HydrateInline(config.dataverse, metadata, binaries=config.flatten.binaries)
         flattened = flattened | "HydrateInline" >> hydrate
-    return (
-        flattened
-        | "CommitTables"
-        >> CommitTables(config.sinks, contracts=config.contracts, claim=claim, profile=config.profile)
-        | "SettleMessages" >> SettleMessages(config.source)
+    return flattened | "CommitTables" >> CommitTables(
+        config.sinks, contracts=config.contracts, claim=claim, profile=config.profile
     )

@@ -1,12 +1,11 @@
-"""The commands ``run`` and ``backfill``."""
+"""The command ``run``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
 
-from ..model.errors import ConfigError
 from ..sources.ending import Ending
 from .config import BridgeConfig
 from .load import load_config
@@ -29,23 +28,13 @@ def run_command(
         ending = Ending.at_mark()
     elif until_idle is not None:
         ending = Ending.after_idle(until_idle)
-    return _run(config, ending, output, quiet)
+    return report(config, output, quiet, lambda: run_bridge(config, ending))
 
 
-def backfill_command(conf: Path, settings: Sequence[str], origin: str, output: str, quiet: bool) -> int:
-    """Drain the entities, or their dead-letter queues, and report; return the exit code."""
-    config = load_config(conf, settings)
-    if origin == "dlq":
-        entities = tuple(f"{entity}/$DeadLetterQueue" for entity in config.source.entities)
-        config = config.model_copy(update={"source": config.source.model_copy(update={"entities": entities})})
-    elif origin != "queue":
-        raise ConfigError(f"--from {origin}: write queue or dlq")
-    return _run(config, Ending.at_mark(), output, quiet)
-
-
-def _run(config: BridgeConfig, ending: Ending, output: str, quiet: bool) -> int:
+def report(config: BridgeConfig, output: str, quiet: bool, run: Callable[[], RunResult]) -> int:
+    """Run something with its progress shown, print what came of it, and return the exit code."""
     with progress(quiet or output == "json"):
-        result = run_bridge(config, ending)
+        result = run()
     typer.echo(_as_json(result) if output == "json" else _as_text(config, result))
     return int(result.exit)
 

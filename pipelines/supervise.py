@@ -14,6 +14,7 @@ from ..model.counters import counters
 from ..model.errors import BridgeError, ConfigError, Fenced, SinkUnavailable, UsageRefused
 from ..sinks.base import Claim
 from ..sinks.holding import stopping, taken_over
+from ..sources import files_read
 from ..sources.ending import Ending, When
 from ..sources.intake import Reading, reading_from, stop_reading
 from .collector import rare_collections
@@ -62,13 +63,13 @@ def run_bridge(config: BridgeConfig, ending: Ending) -> RunResult:
     begun = time.monotonic()
     stopping.clear()
     taken_over.clear()
-    with _signals() as stop, rare_collections():
+    with signals() as stop, rare_collections():
         error = _run_until_done(config, ending, stop)
-        code = _code(config, stop, error)
+        code = ended_with(config, stop, error)
         return RunResult(code, time.monotonic() - begun, counters.read(), str(error or ""))
 
 
-class _Stop:
+class Stop:
     """Whether a signal asked to end, and which."""
 
     def __init__(self) -> None:
@@ -76,6 +77,7 @@ class _Stop:
         self.signal = 0
 
     def ask(self, number: int, frame: FrameType | None) -> None:
+        """Hear a signal: the first asks to end in order, the second ends the process."""
         del frame
         if self.asked.is_set():
             signal.signal(number, signal.SIG_DFL)
@@ -88,12 +90,14 @@ class _Stop:
     def _tell() -> None:
         _log.info("stopping: no more receiving; committing and settling what was received")
         stop_reading()
+        files_read.stopping.set()
         stopping.set()
 
 
 @contextmanager
-def _signals() -> Iterator[_Stop]:
-    stop = _Stop()
+def signals() -> Iterator[Stop]:
+    """Let SIGTERM and SIGINT end what runs in the block in order, where the block is in the main thread."""
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -105,7 +109,7 @@ def _signals() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _run_until_done(config: BridgeConfig, ending: Ending, stop: _Stop) -> Exception | None:
+def _run_until_done(config: BridgeConfig, ending: Ending, stop: Stop) -> Exception | None:
     pause, tries, opened = _FIRST_PAUSE, 0, False
     claim = Claim.of(config.name)
     while True:
@@ -147,7 +151,8 @@ def _run_once(config: BridgeConfig, ending: Ending, claim: Claim, stopped: Calla
         pipeline.run().wait_until_finish()
 
 
-def _code(config: BridgeConfig, stop: _Stop, error: Exception | None) -> Exit:
+def ended_with(config: BridgeConfig, stop: Stop, error: Exception | None) -> Exit:
+    """Return the exit code of a run that has ended."""
     if isinstance(error, SinkUnavailable | Fenced):
         return exit_code(error)
     if error is not None:

@@ -33,13 +33,30 @@ def run(
     end(work, verbose, log_json)
 
 
-@app.command(epilog="Example: cdsbridge backfill conf/local.yaml --from dlq")
+@app.command(
+    epilog="Example: cdsbridge backfill conf/local.yaml --from dlq; "
+    "cdsbridge backfill conf/local.yaml exports/ --from files"
+)
 def backfill(
     conf: Conf,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH", help="With --from files: JSON lines, Parquet, Service Bus Explorer's."
+        ),
+    ] = None,
     settings: Settings = None,
     origin: Annotated[
-        str, typer.Option("--from", help="queue: what is there now; dlq: the dead letters of each entity.")
+        str,
+        typer.Option(
+            "--from",
+            help="queue: what is there now; dlq: the dead letters of each entity; archive: the raw archive; "
+            "files: messages that were exported.",
+        ),
     ] = "queue",
+    entity: Annotated[
+        str | None, typer.Option(help="With --from files: where messages came from that do not say it.")
+    ] = None,
     output: Output = "text",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -47,9 +64,9 @@ def backfill(
     """Read what is there now, commit, settle, and end."""
 
     def work() -> int:
-        from ..run import backfill_command  # noqa: PLC0415
+        from ..backfill import backfill_command  # noqa: PLC0415
 
-        return backfill_command(conf, settings or (), origin, output, quiet)
+        return backfill_command(conf, settings or (), origin, paths or (), entity, output, quiet)
 
     end(work, verbose)
 

@@ -1,15 +1,13 @@
 """The raw archive: every message as it came, and how it ended."""
 
-import base64
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 
 from ...model.envelope import Envelope
 from ...model.errors import ConfigError
+from ...model.properties import Scalar, properties_of, properties_text
 from ...model.verdict import Verdict
 from ...tables.columns import TIMESTAMP
 
@@ -37,7 +35,7 @@ SCHEMA: Final = pa.schema(
 )
 """All of an :class:`cdsbridge.model.envelope.Envelope` but its lock, which is worth nothing later.
 
-``properties``: see :func:`properties_text`.  ``disposition`` and ``reason``: as in
+``properties``: see :func:`cdsbridge.model.properties.properties_text`.  ``disposition`` and ``reason``: as in
 :data:`cdsbridge.sinks.ledger.SCHEMA`.  ``committed_at``, ``batch`` and ``position`` give the order:
 the commit, the micro-batch in it and the message in it were taken one after another, 0 first.
 Types of columns hang on that order, and on which messages were read together.
@@ -45,9 +43,6 @@ Types of columns hang on that order, and on which messages were read together.
 
 KEY: Final = ("entity", "sequence_number", "enqueued_at")
 """What names a message.  It may stand more than once; the first counts."""
-
-Scalar = str | bytes | int | float | bool | None
-"""Value of an application property."""
 
 
 def archive_rows(ended: Sequence[tuple[Envelope, Verdict]], now: int, batches: Sequence[int]) -> pa.Table:
@@ -97,7 +92,7 @@ def envelopes(rows: pa.Table) -> list[Envelope]:
             message_id=message_id,
             correlation_id=correlation_id,
             content_type=content_type,
-            properties=properties_of(properties),
+            properties=_properties(properties),
             delivery_count=deliveries,
         )
         for (
@@ -115,47 +110,12 @@ def envelopes(rows: pa.Table) -> list[Envelope]:
     ]
 
 
-def properties_text(properties: Mapping[str, Scalar]) -> str:
-    r"""Return application properties as a JSON object that keeps their types.
-
-    Bytes stand as ``{"base64": "..."}``, numbers JSON has no form for as ``{"float": "..."}``.
-
-    >>> properties_text({"b": b"\x00", "a": float("inf"), "c": 1.0})
-    '{"a": {"float": "inf"}, "b": {"base64": "AA=="}, "c": 1.0}'
-    """
-    return json.dumps({key: _as_json(value) for key, value in properties.items()}, sort_keys=True)
-
-
-def properties_of(text: str) -> dict[str, Scalar]:
-    r"""Return the application properties of their JSON.
-
-    >>> properties_of('{"a": {"float": "inf"}, "b": {"base64": "AA=="}, "c": 1.0}')
-    {'a': inf, 'b': b'\x00', 'c': 1.0}
-
-    Raises:
-        ConfigError: The text was not written by :func:`properties_text`.
-    """
+def _properties(text: str) -> dict[str, Scalar]:
     try:
-        return {key: _from_json(value) for key, value in json.loads(text).items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        return properties_of(text)
+    except ValueError as error:
         raise ConfigError(f"Application properties in the archive cannot be read: {error}") from error
 
 
 def _plain(column: pa.ChunkedArray) -> list[object]:
     return (column.cast(pa.int64()) if column.type == TIMESTAMP else column).to_pylist()
-
-
-def _as_json(value: Scalar) -> object:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode("ascii")}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(value)}
-    return value
-
-
-def _from_json(value: object) -> Scalar:
-    if not isinstance(value, dict):
-        return value  # type: ignore[return-value]
-    if "float" in value:
-        return float(value["float"])
-    return base64.b64decode(value["base64"], validate=True)
