@@ -27,6 +27,23 @@ Sinks = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
+Entities = Annotated[
+    list[str] | None,
+    typer.Option("--entity", help="Queue or subscription; repeatable; else all of source.entities."),
+]
+Reasons = Annotated[
+    list[str] | None, typer.Option("--reason", help="Reason of dead-lettering; repeatable, one of them.")
+]
+Tables = Annotated[
+    list[str] | None, typer.Option("--table", help="Dataverse table; repeatable, one of them.")
+]
+MessageIds = Annotated[list[str] | None, typer.Option("--message-id", help="Id; repeatable, one of them.")]
+Since = Annotated[
+    str | None, typer.Option(help="First instant of enqueueing that is meant, UTC: 2026-09-21T14:00:00Z.")
+]
+Until = Annotated[str | None, typer.Option(help="First instant of enqueueing that is not meant any more.")]
+AtMost = Annotated[int, typer.Option(min=1, help="Messages to look at.")]
+
 
 def end(work: Callable[[], int], verbose: bool, log_json: bool = False) -> NoReturn:
     """Do a command's work, tell its error in a sentence, and exit with its code."""

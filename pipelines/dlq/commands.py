@@ -1,0 +1,252 @@
+"""The commands ``dlq list``, ``peek``, ``group``, ``explain`` and ``export``: they look, and take nothing."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from ...model.envelope import Envelope
+from ...sources.plan import Selection, reason_of, table_of
+from ..config import BridgeConfig
+from ..exit import Exit
+from ..load import load_config
+from ..rebuild import instant
+from ..sheet import Cell, Sheet, show, show_json
+from .causes import advice, description_of, now_of
+from .copies import Copy
+from .looking import Count, Group, counted, dead_letter_queues, grouped, selected
+from .preview import preview
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_LETTERS: Final = "No dead letters there."
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a person chose on the command line.
+
+    Attributes:
+        config: The bridge.
+        entities: Paths of the dead-letter queues.
+        selection: Which of their messages.
+    """
+
+    config: BridgeConfig
+    entities: Sequence[str]
+    selection: Selection
+
+    def messages(self) -> Generator[Envelope]:
+        """Yield the messages, by peeking."""
+        return selected(self.config.source, self.entities, self.selection)
+
+
+def choose(
+    conf: Path,
+    settings: Sequence[str],
+    entities: Sequence[str] = (),
+    reasons: Sequence[str] = (),
+    tables: Sequence[str] = (),
+    message_ids: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+) -> Chosen:
+    """Read the configuration and the filters.
+
+    Raises:
+        ConfigError: One of them is wrong.
+    """
+    config = load_config(conf, settings)
+    selection = Selection(
+        frozenset(reasons),
+        frozenset(table.lower() for table in tables),
+        frozenset(message_ids),
+        instant("--since", since),
+        instant("--until", until),
+    )
+    return Chosen(config, dead_letter_queues(config.source, entities), selection)
+
+
+def list_command(chosen: Chosen, at_most: int, output: str) -> int:
+    """Show each dead-letter queue with what it holds; return the exit code."""
+    counts = [counted(chosen.config.source, entity, at_most) for entity in chosen.entities]
+    if output == "json":
+        show_json([_count_tree(count) for count in counts])
+        return Exit.OK
+    rows: list[list[Cell]] = [
+        [count.entity, _number(count), count.size, _at(count.first), _at(count.last)] for count in counts
+    ]
+    more = any(count.more for count in counts)
+    notes = [f"Counting ended at {at_most:,} messages; --at-most counts further."] if more else []
+    show(
+        Sheet(["dead-letter queue", "messages", "bytes", "first enqueued", "last enqueued"], rows, "", notes)
+    )
+    return Exit.OK
+
+
+def peek_command(chosen: Chosen, count: int, output: str) -> int:
+    """Show single dead letters; return the exit code."""
+    with closing(chosen.messages()) as found:
+        some = list(islice(found, count))
+    if output == "json":
+        show_json([_message_tree(each) for each in some])
+        return Exit.OK
+    rows: list[list[Cell]] = [
+        [
+            str(each.sequence_number),
+            each.entity,
+            _at(each.enqueued_at),
+            table_of(each),
+            reason_of(each),
+            now_of(each),
+            _shortened(description_of(each)),
+            each.message_id,
+        ]
+        for each in some
+    ]
+    columns = [
+        "number",
+        "dead-letter queue",
+        "enqueued",
+        "table",
+        "reason",
+        "again",
+        "description",
+        "message id",
+    ]
+    notes = ["Look into one: cdsbridge decode --peek CONF --entity QUEUE --sequence-number NUMBER"]
+    show(Sheet(columns, rows, "" if rows else _NO_LETTERS, notes if rows else ()))
+    return Exit.OK
+
+
+def group_command(chosen: Chosen, at_most: int, output: str) -> int:
+    """Show dead letters by cause; return the exit code."""
+    groups = grouped(chosen.messages(), at_most)
+    if output == "json":
+        show_json([_group_tree(group) for group in groups])
+        return Exit.OK
+    rows: list[list[Cell]] = [
+        [
+            group.count.messages,
+            group.count.entity,
+            group.cause.reason or "(none)",
+            group.cause.code,
+            group.cause.table,
+            _at(group.count.first),
+            _at(group.count.last),
+            _again(group),
+        ]
+        for group in groups
+    ]
+    columns = ["messages", "dead-letter queue", "reason", "code", "table", "first", "last", "failed again as"]
+    notes = ["What to do about each: cdsbridge dlq explain CONF"]
+    show(Sheet(columns, rows, "" if rows else _NO_LETTERS, notes if rows else ()))
+    return Exit.OK
+
+
+def explain_command(chosen: Chosen, at_most: int, output: str) -> int:
+    """Say of each cause what it means, what a replay would do now, and what to do; return the exit code."""
+    groups = grouped(chosen.messages(), at_most)
+    told = [(group, _replayed(chosen.config, group)) for group in groups]
+    if output == "json":
+        show_json(
+            [{**_group_tree(group), "advice": advice(group.cause.reason), "now": now} for group, now in told]
+        )
+        return Exit.OK
+    if not told:
+        typer.echo(_NO_LETTERS)
+    for group, now in told:
+        for line in _explained(group, now):
+            typer.echo(line)
+    return Exit.OK
+
+
+def export_command(chosen: Chosen, file: Path, output: str) -> int:
+    """Copy dead letters to a file of JSON lines, and leave them where they are; return the exit code."""
+    with Copy(file) as copy:
+        for envelope in chosen.messages():
+            copy.write([envelope])
+    if output == "json":
+        show_json({"messages": copy.messages, "file": str(file)})
+    else:
+        typer.echo(f"{copy.messages:,} dead letters copied to {file}; they are still in their queues")
+    return Exit.OK
+
+
+def _replayed(config: BridgeConfig, group: Group) -> dict[str, int]:
+    """Return how the samples of a group would end by the rules as they are now."""
+    return dict(preview(config, group.samples, len(group.samples), sinks=False).outcomes)
+
+
+def _explained(group: Group, now: dict[str, int]) -> Iterator[str]:
+    cause, count = group.cause, group.count
+    about = "".join(
+        f", {what} {value}" for what, value in (("code", cause.code), ("table", cause.table)) if value
+    )
+    yield f"{count.messages:,} in {count.entity}: {cause.reason or '(no reason)'}{about}"
+    if sentence := description_of(group.samples[0]) if group.samples else "":
+        yield f"  They say: {_shortened(sentence, 300)}"
+    if group.again:
+        yield f"  Replayed before, and failed again as {_again(group)}."
+    yield f"  {advice(cause.reason)}"
+    ended = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(now.items()))
+    if ended:
+        yield f"  Of {len(group.samples):,} looked into, a replay would make now: {ended}."
+
+
+def _again(group: Group) -> str:
+    return ", ".join(f"{reason} ({count:,})" for reason, count in group.again.most_common(3))
+
+
+def _number(count: Count) -> Cell:
+    return f"{count.messages:,} or more" if count.more else count.messages
+
+
+def _at(microseconds: int) -> str:
+    return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S}" if microseconds else ""
+
+
+def _shortened(text: str, length: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _count_tree(count: Count) -> dict[str, object]:
+    return {
+        "entity": count.entity,
+        "messages": count.messages,
+        "more": count.more,
+        "bytes": count.size,
+        "first_enqueued": _at(count.first),
+        "last_enqueued": _at(count.last),
+    }
+
+
+def _message_tree(envelope: Envelope) -> dict[str, object]:
+    return {
+        "entity": envelope.entity,
+        "sequence_number": envelope.sequence_number,
+        "enqueued_at": _at(envelope.enqueued_at),
+        "message_id": envelope.message_id,
+        "table": table_of(envelope),
+        "reason": reason_of(envelope),
+        "description": description_of(envelope),
+        "reason_now": now_of(envelope),
+        "delivery_count": envelope.delivery_count,
+        "bytes": len(envelope.body),
+    }
+
+
+def _group_tree(group: Group) -> dict[str, object]:
+    cause = group.cause
+    return {
+        **_count_tree(group.count),
+        "reason": cause.reason,
+        "code": cause.code,
+        "table": cause.table,
+        "again": dict(group.again),
+    }
