@@ -4,12 +4,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Cell = str | int | float | bool | None
 
@@ -64,6 +68,25 @@ def plain_lines(sheet: Sheet) -> list[str]:
             for row in texts
         ]
     return [*lines, *sheet.notes]
+
+
+def instant_text(microseconds: int) -> str:
+    """Return an instant for people, UTC; nothing for 0, which stands for unknown.
+
+    >>> instant_text(1_790_000_000_000_000), instant_text(0)
+    ('2026-09-21 14:13:20', '')
+    """
+    return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S}" if microseconds else ""
+
+
+def shortened(text: str, length: int = 60) -> str:
+    """Return a text in one line of at most so many characters.
+
+    >>> shortened("It  is too long", 8)
+    'It is t…'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _draw(sheet: Sheet) -> None:

@@ -123,6 +123,12 @@ class SinkReader(Protocol):
         Columns as in :data:`cdsbridge.tables.hydration.SCHEMA`; events may repeat across pieces.
         """
 
+    def quarantined(self) -> Iterator[pa.Table]:
+        """Yield the quarantine in pieces, columns as in :data:`cdsbridge.sinks.quarantine.SCHEMA`.
+
+        Messages may repeat across pieces.
+        """
+
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
         """Return those of some event ids that a history table holds, each once, in any order."""
 

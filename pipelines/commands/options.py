@@ -44,6 +44,10 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option(help="First instant of enqueueing that is not meant any more.")]
 AtMost = Annotated[int, typer.Option(min=1, help="Messages to look at.")]
 
+Limit = Annotated[int | None, typer.Option(min=1, help="Messages to take at most.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; touch nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+
 
 def end(work: Callable[[], int], verbose: bool, log_json: bool = False) -> NoReturn:
     """Do a command's work, tell its error in a sentence, and exit with its code."""

@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -15,14 +14,13 @@ from ...sources.plan import Selection, reason_of, table_of
 from ..config import BridgeConfig
 from ..exit import Exit
 from ..load import load_config
-from ..rebuild import instant
-from ..sheet import Cell, Sheet, show, show_json
+from ..preview import preview
+from ..selecting import selection_of
+from ..sheet import Cell, Sheet, instant_text, shortened, show, show_json
 from .causes import advice, description_of, now_of
 from .copies import Copy
 from .looking import Count, Group, counted, dead_letter_queues, grouped, selected
-from .preview import preview
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_LETTERS: Final = "No dead letters there."
 
 
@@ -61,13 +59,7 @@ def choose(
         ConfigError: One of them is wrong.
     """
     config = load_config(conf, settings)
-    selection = Selection(
-        frozenset(reasons),
-        frozenset(table.lower() for table in tables),
-        frozenset(message_ids),
-        instant("--since", since),
-        instant("--until", until),
-    )
+    selection = selection_of(reasons, tables, message_ids, since, until)
     return Chosen(config, dead_letter_queues(config.source, entities), selection)
 
 
@@ -78,7 +70,8 @@ def list_command(chosen: Chosen, at_most: int, output: str) -> int:
         show_json([_count_tree(count) for count in counts])
         return Exit.OK
     rows: list[list[Cell]] = [
-        [count.entity, _number(count), count.size, _at(count.first), _at(count.last)] for count in counts
+        [count.entity, _number(count), count.size, instant_text(count.first), instant_text(count.last)]
+        for count in counts
     ]
     more = any(count.more for count in counts)
     notes = [f"Counting ended at {at_most:,} messages; --at-most counts further."] if more else []
@@ -99,11 +92,11 @@ def peek_command(chosen: Chosen, count: int, output: str) -> int:
         [
             str(each.sequence_number),
             each.entity,
-            _at(each.enqueued_at),
+            instant_text(each.enqueued_at),
             table_of(each),
             reason_of(each),
             now_of(each),
-            _shortened(description_of(each)),
+            shortened(description_of(each)),
             each.message_id,
         ]
         for each in some
@@ -136,8 +129,8 @@ def group_command(chosen: Chosen, at_most: int, output: str) -> int:
             group.cause.reason or "(none)",
             group.cause.code,
             group.cause.table,
-            _at(group.count.first),
-            _at(group.count.last),
+            instant_text(group.count.first),
+            instant_text(group.count.last),
             _again(group),
         ]
         for group in groups
@@ -189,7 +182,7 @@ def _explained(group: Group, now: dict[str, int]) -> Iterator[str]:
     )
     yield f"{count.messages:,} in {count.entity}: {cause.reason or '(no reason)'}{about}"
     if sentence := description_of(group.samples[0]) if group.samples else "":
-        yield f"  They say: {_shortened(sentence, 300)}"
+        yield f"  They say: {shortened(sentence, 300)}"
     if group.again:
         yield f"  Replayed before, and failed again as {_again(group)}."
     yield f"  {advice(cause.reason)}"
@@ -206,23 +199,14 @@ def _number(count: Count) -> Cell:
     return f"{count.messages:,} or more" if count.more else count.messages
 
 
-def _at(microseconds: int) -> str:
-    return f"{_EPOCH + timedelta(microseconds=microseconds):%Y-%m-%d %H:%M:%S}" if microseconds else ""
-
-
-def _shortened(text: str, length: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
 def _count_tree(count: Count) -> dict[str, object]:
     return {
         "entity": count.entity,
         "messages": count.messages,
         "more": count.more,
         "bytes": count.size,
-        "first_enqueued": _at(count.first),
-        "last_enqueued": _at(count.last),
+        "first_enqueued": instant_text(count.first),
+        "last_enqueued": instant_text(count.last),
     }
 
 
@@ -230,7 +214,7 @@ def _message_tree(envelope: Envelope) -> dict[str, object]:
     return {
         "entity": envelope.entity,
         "sequence_number": envelope.sequence_number,
-        "enqueued_at": _at(envelope.enqueued_at),
+        "enqueued_at": instant_text(envelope.enqueued_at),
         "message_id": envelope.message_id,
         "table": table_of(envelope),
         "reason": reason_of(envelope),

@@ -85,6 +85,10 @@ class ArchiveReader:
         """Yield nothing."""
         return iter(())
 
+    def quarantined(self) -> Iterator[pa.Table]:
+        """Yield nothing."""
+        return iter(())
+
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:  # noqa: ARG002 - the protocol's
         """Return no event."""
         return pa.array([], pa.string())

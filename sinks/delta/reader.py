@@ -48,6 +48,11 @@ class DeltaReader:
                 if found.num_rows:
                     yield name, found.cast(hydration.SCHEMA)
 
+    def quarantined(self) -> Iterator[pa.Table]:
+        """Yield the quarantine in pieces."""
+        for rows in self._pieces(quarantine.TABLE, quarantine.SCHEMA.names):
+            yield rows.cast(quarantine.SCHEMA)
+
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
         """Return those of some event ids that a table holds."""
         found = [pa.array([], pa.string())]

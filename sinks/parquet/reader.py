@@ -49,6 +49,11 @@ class ParquetReader:
                 if rows.num_rows:
                     yield unquote(folder), rows.cast(hydration.SCHEMA)
 
+    def quarantined(self) -> Iterator[pa.Table]:
+        """Yield the quarantine file by file."""
+        for path in self._files.walk(quarantine.TABLE, ".parquet"):
+            yield self._columns(path, quarantine.SCHEMA.names).cast(quarantine.SCHEMA)
+
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
         """Return those of some event ids that the files of a table hold."""
         found = [pa.array([], pa.string())]

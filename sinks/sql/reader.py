@@ -55,6 +55,10 @@ class SqlReader:
             for rows in self._tables_of(table, hydration.SCHEMA, *cut):
                 yield name, rows
 
+    def quarantined(self) -> Iterator[pa.Table]:
+        """Yield the quarantine in pieces."""
+        yield from self._tables_of(self._tables.fixed(quarantine.TABLE), quarantine.SCHEMA)
+
     def held(self, table: str, event_ids: pa.StringArray) -> pa.StringArray:
         """Return those of some event ids that a table holds, looked up by its key."""
         found: list[str] = []

@@ -99,6 +99,7 @@ class SinkContract:
     def test_an_empty_sink_reads_as_empty(self, place: Place) -> None:
         with reading(place) as reader:
             assert list(reader.ledger()) == []
+            assert list(reader.quarantined()) == []
             assert list(reader.event_ids()) == []
             assert dict(reader.rows()) == {"_quarantine": 0}
 
@@ -313,6 +314,7 @@ class SinkContract:
         assert place.rows("_quarantine") == canonical(rejects)
         with reading(place) as reader:
             assert dict(reader.rows()) == {"_quarantine": 1}
+            assert pa.concat_tables(reader.quarantined()) == rejects
 
     def test_the_reader_sees_every_event_of_every_table(self, place: Place) -> None:
         other = TableSchema("contact_history", dict(SYSTEM))

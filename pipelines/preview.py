@@ -9,13 +9,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from ...model.envelope import Envelope, MicroBatch
-from ...model.verdict import Outcome
-from ...sinks.base import Sink
-from ...tables.columns import SYSTEM, history_name
-from ...tables.metadata import Metadata, load_metadata
-from ...transforms.flattener import Flattener
-from ..config import BridgeConfig
+from ..model.envelope import Envelope, MicroBatch
+from ..model.verdict import Outcome
+from ..sinks.base import Sink
+from ..tables.columns import SYSTEM, history_name
+from ..tables.metadata import Metadata, load_metadata
+from ..transforms.flattener import Flattener
+from .config import BridgeConfig
+from .sheet import Cell, Sheet, shortened
 
 _AT_ONCE: Final = 500
 
@@ -121,3 +122,65 @@ def _compare(tables: Mapping[str, TableChange], sink: Sink) -> None:
             change.new_columns[sink.name] = sorted(change.columns - set(known))
             ids = pa.array(sorted(set(change.events)), pa.string())
             change.there[sink.name] = len(reader.held(history_name(table), ids)) if there else 0
+
+
+def preview_sheets(found: Preview, what: str) -> Iterator[Sheet]:
+    """Yield tables that tell a preview to people.
+
+    Args:
+        found: The preview.
+        what: What the messages are called: ``dead letters``.
+    """
+    ended = (
+        ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(found.outcomes.items())) or "nothing"
+    )
+    more = "; there are more, which were not looked at" if found.more else ""
+    yield Sheet((), (), f"A replay of these {found.messages:,} {what} would make: {ended}{more}")
+    if found.reasons:
+        rows: list[list[Cell]] = [
+            [count, reason, shortened(sentence, 100)]
+            for reason, (count, sentence) in sorted(found.reasons.items(), key=lambda item: -item[1][0])
+        ]
+        yield Sheet(["rejected", "reason", "the first of them"], rows)
+    changes: list[list[Cell]] = [
+        [
+            table,
+            sum(change.operations.values()),
+            ", ".join(f"{count:,} {op}" for op, count in sorted(change.operations.items())),
+            len(change.keys),
+            _told_columns(change),
+            min(change.there.values(), default=0),
+        ]
+        for table, change in sorted(found.tables.items())
+    ]
+    if changes:
+        yield Sheet(["table", "rows", "of them", "keys", "new columns", "there already"], changes)
+
+
+def _told_columns(change: TableChange) -> str:
+    """Return the columns some sink lacks; that it lacks all of them is the news that it lacks the table."""
+    lacking = max(change.new_columns.values(), key=len, default=[])
+    if lacking and set(lacking) == change.columns:
+        return "the table is new"
+    return shortened(", ".join(lacking), 80)
+
+
+def preview_tree(found: Preview) -> dict[str, object]:
+    """Return a preview as values JSON has."""
+    return {
+        "messages": found.messages,
+        "more": found.more,
+        "outcomes": dict(found.outcomes),
+        "reasons": {
+            reason: {"messages": count, "first": first} for reason, (count, first) in found.reasons.items()
+        },
+        "tables": {
+            table: {
+                "rows": dict(change.operations),
+                "keys": len(change.keys),
+                "new_columns": change.new_columns,
+                "there_already": change.there,
+            }
+            for table, change in found.tables.items()
+        },
+    }
