@@ -20,7 +20,7 @@ SUBSCRIPTIONS: Final = "Subscriptions"
 """Segment between the names of a topic and of a subscription."""
 
 _LONGEST: Final = 260
-_LONGEST_SUBSCRIPTION: Final = 50
+_LONGEST_SHORT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,27 @@ def check_subscription_name(name: str) -> None:
     Raises:
         EntityError: It cannot.
     """
-    if not name or name != name.strip(" ") or "$" in name or "/" in name or len(name) > _LONGEST_SUBSCRIPTION:
-        raise errors.EntityError(
-            errors.INVALID_FIELD,
-            f"{name[:300]!r} cannot name a subscription: use letters, digits, '.', '-', '_', "
-            f"up to {_LONGEST_SUBSCRIPTION} of them.",
-        )
+    if "$" in name:
+        raise _bad_name(name, "subscription")
+    _check_short(name, "subscription")
+
+
+def check_rule_name(name: str) -> None:
+    """Insist that a name can be one of a rule.
+
+    Raises:
+        EntityError: It cannot.
+    """
+    _check_short(name, "rule")
+
+
+def _check_short(name: str, kind: str) -> None:
+    if not name or name != name.strip(" ") or set(name) & set("/?#\\@") or len(name) > _LONGEST_SHORT:
+        raise _bad_name(name, kind)
+
+
+def _bad_name(name: str, kind: str) -> errors.EntityError:
+    return errors.EntityError(
+        errors.INVALID_FIELD,
+        f"{name[:300]!r} cannot name a {kind}: use letters, digits, '.', '-', '_', up to {_LONGEST_SHORT}.",
+    )

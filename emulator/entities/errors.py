@@ -48,8 +48,9 @@ class StoreUnavailable(EntityError):
 
 
 def entity_not_found(address: str) -> EntityError:
-    """The refusal of an address at which there is no entity."""
-    return EntityError(NOT_FOUND, f"There is no entity at {address!r}: create it, or correct the address.")
+    """The refusal of an address at which there is no entity; the npm client knows it by its first words."""
+    sentence = f"The messaging entity {address!r} could not be found. Create it, or correct the address."
+    return EntityError(NOT_FOUND, sentence)
 
 
 def lock_lost(name: str, lost: int, asked: int) -> EntityError:

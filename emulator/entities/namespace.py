@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from ..filters.rules import Rule
 from . import errors
 from .directory import (
     DEAD_LETTER_QUEUE,
@@ -12,6 +14,7 @@ from .directory import (
     Place,
     TopicPlace,
     check_name,
+    check_rule_name,
     check_subscription_name,
     subscription_address,
 )
@@ -70,6 +73,9 @@ class Namespace:
             place = self._restored(stored, topics)
             place.queue.restore(store.messages(stored.id, dead=False), stored.next_number)
             place.dead.restore(store.messages(stored.id, dead=True), stored.next_number)
+            if isinstance(place.queue, Subscription):
+                for rule in store.rules(stored.id):
+                    place.queue.put_rule(rule)
 
     def _restored(self, stored: StoredEntity, topics: dict[int, Topic]) -> Place:
         if stored.topic is None:
@@ -132,10 +138,18 @@ class Namespace:
             place.topic.settings = settings
         return place.topic
 
-    def create_subscription(self, topic: str, name: str, settings: QueueSettings = _DEFAULTS) -> Subscription:
+    def create_subscription(
+        self, topic: str, name: str, settings: QueueSettings = _DEFAULTS, rule: Rule | None = None
+    ) -> Subscription:
         """Create a subscription with its dead-letter queue; one that exists takes the settings.
 
-        It gets a copy of every message the topic accepts from now on.
+        It gets a copy of every message that the topic accepts from now on and its rules take.
+
+        Args:
+            topic: The topic.
+            name: The name of the subscription in it.
+            settings: Its settings.
+            rule: The rule a new one begins with; ``None``: ``$Default``, which takes everything.
 
         Raises:
             EntityError: There is no such topic, the name is not allowed, or the
@@ -147,11 +161,73 @@ class Namespace:
             self._configure(self._directory.place(known.name), settings)
             return known
         check_subscription_name(name)
-        stored_as = 0
+        stored_as, first = 0, replace(rule or Rule(), created_at=self._clock())
+        check_rule_name(first.name)
         if self._store is not None:
-            stored_as = self._store.create("subscription", name, settings, parent.stored_as)
+            stored_as = self._store.create_subscription(parent.stored_as, name, settings, first)
         self._add_subscription(parent.topic, name, settings, stored_as)
-        return parent.topic.subscriptions[name.casefold()]
+        subscription = parent.topic.subscriptions[name.casefold()]
+        subscription.put_rule(first)
+        return subscription
+
+    def subscription(self, address: str) -> Subscription:
+        """The subscription at an address.
+
+        Raises:
+            EntityError: There is none.
+        """
+        return self._subscription_place(address)[1]
+
+    def _subscription_place(self, address: str) -> tuple[Place, Subscription]:
+        place = self._directory.place(address)
+        if not isinstance(place.queue, Subscription):
+            sentence = f"{address!r} is a queue: only subscriptions have rules."
+            raise errors.EntityError(errors.NOT_ALLOWED, sentence)
+        return place, place.queue
+
+    def add_rule(self, address: str, rule: Rule) -> None:
+        """Add a rule to the subscription at an address; when it was added is noted.
+
+        Raises:
+            EntityError: There is no such subscription, the name is not allowed, or
+                there is a rule of that name already.
+        """
+        place, subscription = self._subscription_place(address)
+        check_rule_name(rule.name)
+        if any(rule.name.casefold() == known.name.casefold() for known in subscription.rules):
+            sentence = (
+                f"There is a rule {rule.name!r} in {address!r} already: remove it, or take another name."
+            )
+            raise errors.EntityError(errors.ALREADY_EXISTS, sentence)
+        self._put_rule(place, replace(rule, created_at=self._clock()))
+
+    def replace_rule(self, address: str, rule: Rule) -> None:
+        """Replace the rule of that name of the subscription at an address.
+
+        Raises:
+            EntityError: There is no such subscription or rule.
+        """
+        place, subscription = self._subscription_place(address)
+        known = subscription.rule(rule.name)
+        self._put_rule(place, replace(rule, name=known.name, created_at=known.created_at))
+
+    def _put_rule(self, place: Place, rule: Rule) -> None:
+        if self._store is not None:
+            self._store.put_rule(place.stored_as, rule)
+        if isinstance(place.queue, Subscription):
+            place.queue.put_rule(rule)
+
+    def remove_rule(self, address: str, name: str) -> None:
+        """Remove a rule of the subscription at an address; without any it takes no message.
+
+        Raises:
+            EntityError: There is no such subscription or rule.
+        """
+        place, subscription = self._subscription_place(address)
+        known = subscription.rule(name)
+        if self._store is not None:
+            self._store.drop_rule(place.stored_as, known.name)
+        subscription.drop_rule(known.name)
 
     def _refuse_taken(self, name: str, others: dict[str, Place] | dict[str, TopicPlace], kind: str) -> None:
         if name.casefold() in others:

@@ -24,11 +24,17 @@ CREATE TABLE message (
 ALTER TABLE entity ADD COLUMN topic INTEGER;
 ALTER TABLE message ADD COLUMN enqueued_number INTEGER NOT NULL DEFAULT 0;
 """,
+    """
+CREATE TABLE rule (entity INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE, body TEXT NOT NULL,
+    PRIMARY KEY (entity, name));
+INSERT INTO rule SELECT id, '$Default', '{"filter": {"kind": "true"}, "action": null, "created_at": 0.0}'
+    FROM entity WHERE kind = 'subscription';
+""",
 )
 """Scripts, each of which brings a store from the version that is its place in the row to the next.
 
-``entity.topic``: of a subscription, the id of its topic.  ``message.id`` is as
-:func:`id_range` says; ``dead``: in the dead-letter queue.
+``rule.body`` is as :mod:`..filters.stored` writes it; ``entity.topic``: of a subscription, the
+id of its topic.  ``message.id`` is as :func:`id_range` says; ``dead``: in the dead-letter queue.
 """
 
 SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"

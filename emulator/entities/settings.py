@@ -16,6 +16,8 @@ class QueueSettings:
         dead_letter_on_expiry: Whether a message past its time to live goes to
             the dead-letter queue; else it is dropped.
         max_message_size: Largest message accepted, bytes.
+        dead_letter_on_filter_error: Of a subscription, whether a message on which
+            a rule fails goes to the dead-letter queue; else it is passed over.
 
     Raises:
         ValueError: A setting is outside its range.
@@ -26,6 +28,7 @@ class QueueSettings:
     default_ttl: float | None = None
     dead_letter_on_expiry: bool = False
     max_message_size: int = 262144
+    dead_letter_on_filter_error: bool = True
 
     def __post_init__(self) -> None:
         if self.lock_duration <= 0:

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from ..filters.rules import Rule
+from ..filters.stored import rule_from_text, rule_to_text
 from .errors import StoreUnavailable
 from .message import StoredMessage
 from .rows import MIGRATIONS, SAVE, from_row, id_range, to_row
@@ -26,6 +28,10 @@ _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA secure_delete=OFF",
     "PRAGMA wal_autocheckpoint=4000",
+)
+_CREATE: Final = "INSERT INTO entity (kind, name, settings, next_number, topic) VALUES (?, ?, ?, 1, ?)"
+_PUT_RULE: Final = (
+    "INSERT INTO rule VALUES (?, ?, ?) ON CONFLICT (entity, name) DO UPDATE SET body = excluded.body"
 )
 
 
@@ -117,12 +123,17 @@ class Store:
             for number, kind, topic, name, settings, next_number in rows
         ]
 
-    def create(self, kind: str, name: str, settings: QueueSettings, topic: int | None = None) -> int:
-        """Add an entity, durable at once; its number in the store."""
-        return self._write(
-            "INSERT INTO entity (kind, name, settings, next_number, topic) VALUES (?, ?, ?, 1, ?)",
-            (kind, name, json.dumps(asdict(settings)), topic),
-        )
+    def create(self, kind: str, name: str, settings: QueueSettings) -> int:
+        """Add a queue or topic, durable at once; its number in the store."""
+        return self._write(_CREATE, (kind, name, json.dumps(asdict(settings)), None))
+
+    def create_subscription(self, topic: int, name: str, settings: QueueSettings, rule: Rule) -> int:
+        """Add a subscription with its first rule, durable at once; its number in the store."""
+        with self._answering("written"), self._transaction():
+            values = ("subscription", name, json.dumps(asdict(settings)), topic)
+            number = self._db.execute(_CREATE, values).lastrowid or 0
+            self._db.execute(_PUT_RULE, (number, rule.name, rule_to_text(rule)))
+        return number
 
     def configure(self, entity: int, settings: QueueSettings) -> None:
         """Change the settings of an entity, durable at once."""
@@ -134,7 +145,22 @@ class Store:
         with self._answering("written"), self._transaction():
             for entity in entities:
                 self._db.execute("DELETE FROM entity WHERE id = ?", (entity,))
+                self._db.execute("DELETE FROM rule WHERE entity = ?", (entity,))
                 self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", id_range(entity))
+
+    def rules(self, subscription: int) -> list[Rule]:
+        """The rules of a subscription, in the order in which they were added."""
+        statement = "SELECT name, body FROM rule WHERE entity = ? ORDER BY rowid"
+        with self._answering("read"):
+            return [rule_from_text(*row) for row in self._db.execute(statement, (subscription,))]
+
+    def put_rule(self, subscription: int, rule: Rule) -> None:
+        """Add a rule, or replace the one of that name, durable at once."""
+        self._write(_PUT_RULE, (subscription, rule.name, rule_to_text(rule)))
+
+    def drop_rule(self, subscription: int, name: str) -> None:
+        """Remove a rule, durable at once."""
+        self._write("DELETE FROM rule WHERE entity = ? AND name = ?", (subscription, name))
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         with self._answering("written"):

@@ -28,6 +28,8 @@ _STATUS = {
     "com.microsoft:server-busy": 503,
     "com.microsoft:timeout": 408,
     "com.microsoft:entity-disabled": 403,
+    "com.microsoft:entity-already-exists": 409,
+    "amqp:invalid-field": 400,
 }
 
 

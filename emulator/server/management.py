@@ -19,6 +19,7 @@ from .broker import Broker
 from .conditions import ARGUMENT_ERROR, NOT_IMPLEMENTED, argument_error, status_of
 from .content import read_content
 from .delivering import encode_delivery, encode_stored
+from .rule_bodies import read_rule, write_rule
 
 _Body: TypeAlias = Mapping[Value, Value]
 _OK, _NO_CONTENT = 200, 204
@@ -125,11 +126,36 @@ def _cancel(target: Target, body: _Body) -> _Answer:
     return _Answer(_OK, {})
 
 
+def _add_rule(broker: Broker, queue: Queue, body: _Body) -> _Answer:
+    broker.namespace.add_rule(queue.name, read_rule(body))
+    return _Answer(_OK, {})
+
+
+def _remove_rule(broker: Broker, queue: Queue, body: _Body) -> _Answer:
+    name = body.get("rule-name")
+    if not isinstance(name, str):
+        raise argument_error("'rule-name' is not a string.")
+    broker.namespace.remove_rule(queue.name, name)
+    return _Answer(_OK, {})
+
+
+def _enumerate_rules(broker: Broker, queue: Queue, body: _Body) -> _Answer:
+    rules = broker.namespace.subscription(queue.name).rules
+    skip, top = _integer(body, "skip"), _integer(body, "top")
+    page = rules[max(skip, 0) : max(skip, 0) + max(top, 0)]
+    if not page:
+        return _Answer(_NO_CONTENT, {})
+    return _Answer(_OK, {"rules": [{"rule-description": write_rule(rule)} for rule in page]})
+
+
 _OF_SOURCES: dict[str, Callable[[Broker, Queue, _Body], _Answer]] = {
     "com.microsoft:renew-lock": _renew,
     "com.microsoft:update-disposition": _settle,
     "com.microsoft:peek-message": _peek,
     "com.microsoft:receive-by-sequence-number": _receive_deferred,
+    "com.microsoft:add-rule": _add_rule,
+    "com.microsoft:remove-rule": _remove_rule,
+    "com.microsoft:enumerate-rules": _enumerate_rules,
 }
 _OF_TARGETS: dict[str, Callable[[Target, _Body], _Answer]] = {
     "com.microsoft:schedule-message": _schedule,

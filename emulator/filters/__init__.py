@@ -1,0 +1,1 @@
+"""Rules of subscriptions: filters, and actions on what they let pass."""
