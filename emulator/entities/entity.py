@@ -1,10 +1,10 @@
 """What a link needs of an entity, whatever its kind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from .message import Content, Delivery, StoredMessage
+from .message import Amend, Content, Delivery, StoredMessage
 
 
 class Target(Protocol):
@@ -43,10 +43,10 @@ class Source(Protocol):
     def complete(self, tokens: Sequence[UUID]) -> None:
         """Delete locked messages."""
 
-    def abandon(self, tokens: Sequence[UUID]) -> None:
+    def abandon(self, tokens: Sequence[UUID], amend: Amend | None = None) -> None:
         """Give locked messages back, as failed deliveries."""
 
-    def defer(self, tokens: Sequence[UUID]) -> None:
+    def defer(self, tokens: Sequence[UUID], amend: Amend | None = None) -> None:
         """Set locked messages aside until asked for by number."""
 
     def dead_letter(
@@ -54,7 +54,7 @@ class Source(Protocol):
         tokens: Sequence[UUID],
         reason: str,
         description: str,
-        properties: Mapping[str, str] | None = None,
+        amend: Amend | None = None,
     ) -> None:
         """Move locked messages to the dead-letter queue."""
 

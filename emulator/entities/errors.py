@@ -11,6 +11,9 @@ SIZE_EXCEEDED: Final = "amqp:link:message-size-exceeded"
 LOCK_LOST: Final = "com.microsoft:message-lock-lost"
 MESSAGE_NOT_FOUND: Final = "com.microsoft:message-not-found"
 ALREADY_EXISTS: Final = "com.microsoft:entity-already-exists"
+SESSION_LOCK_LOST: Final = "com.microsoft:session-lock-lost"
+SESSION_CANNOT_BE_LOCKED: Final = "com.microsoft:session-cannot-be-locked"
+TIMEOUT: Final = "com.microsoft:timeout"
 SERVER_BUSY: Final = "com.microsoft:server-busy"
 
 
@@ -76,4 +79,43 @@ def message_too_large(name: str, size: int, limit: int) -> EntityError:
     return EntityError(
         SIZE_EXCEEDED,
         f"A message of {size} bytes was sent to {name!r}, which takes up to {limit}; nothing was accepted.",
+    )
+
+
+def session_lock_lost(name: str, session_id: str) -> EntityError:
+    """The refusal of anything that needs the lock of a session, by one who does not hold it (any more)."""
+    return EntityError(
+        SESSION_LOCK_LOST,
+        f"The lock of session {session_id!r} of {name!r} is not held: expired, given back, or never taken. "
+        "Nothing was changed; accept the session again, its messages are delivered again.",
+    )
+
+
+def session_taken(name: str, session_id: str) -> EntityError:
+    """The refusal of a session that another receiver holds."""
+    return EntityError(
+        SESSION_CANNOT_BE_LOCKED,
+        f"Session {session_id!r} of {name!r} is locked by another receiver: wait until it lets go, or take "
+        "another session.",
+    )
+
+
+def session_required(name: str) -> EntityError:
+    """The refusal of a receiver without a session where sessions are required."""
+    return EntityError(
+        NOT_ALLOWED, f"The entity {name!r} requires sessions: receive with a session, named or the next."
+    )
+
+
+def session_not_supported(name: str) -> EntityError:
+    """The refusal of a session where there are none."""
+    return EntityError(NOT_ALLOWED, f"The entity {name!r} does not require sessions: receive without one.")
+
+
+def session_id_missing(name: str) -> EntityError:
+    """The refusal of a message without a session where sessions are required."""
+    return EntityError(
+        NOT_ALLOWED,
+        f"A message without a session id was sent to {name!r}, which requires sessions; set the session id. "
+        "Nothing was accepted.",
     )

@@ -1,9 +1,11 @@
 """What senders can ask of a queue or a topic."""
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 from . import errors
 from .message import Content
+from .sessions import check_sessions
 from .upkeep import Upkeep
 
 
@@ -17,21 +19,30 @@ class Intake(Upkeep):
         """Accept messages; one with a time ahead in ``scheduled_at`` waits for it.
 
         Returns:
-            Their sequence numbers, ascending.  A scheduled message gets another
-            one when it becomes active.
+            Their sequence numbers, ascending, 0 for a duplicate that was dropped.
+            A scheduled message gets another one when it becomes active.
 
         Raises:
-            EntityError: A message is too large, or nothing can be sent here;
-                none was accepted.
+            EntityError: A message is too large or lacks the session id that is
+                required, or nothing can be sent here; none was accepted.
         """
         now, limit = self._catch_up(), self.settings.max_message_size
         for content in contents:
             if content.size > limit:
                 raise errors.message_too_large(self.name, content.size, limit)
-        first = self._next_number
-        self._accept(contents, now)
+        if self.sessions is not None:
+            check_sessions(self.name, contents)
+        numbers = self._numbered(contents, now)
+        self._accept([content for content, number in zip(contents, numbers, strict=True) if number], now)
         self.announce()
-        return list(range(first, first + len(contents)))
+        return numbers
+
+    def _numbered(self, contents: Sequence[Content], now: float) -> list[int]:
+        first, window = self._next_number, self.settings.duplicate_window
+        if window is None:
+            return list(range(first, first + len(contents)))
+        fresh = count(first)
+        return [next(fresh) if new else 0 for new in self._duplicates.sift(contents, now, window)]
 
     def schedule(self, contents: Sequence[Content]) -> list[int]:
         """Accept messages for the times in ``scheduled_at``; the same as :meth:`send`."""

@@ -1,8 +1,9 @@
 """The message: what a sender gave, what the broker adds, and one delivery of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeAlias
 from uuid import UUID
 
 
@@ -39,6 +40,10 @@ class Content:
     def size(self) -> int:
         """Bytes of all sections."""
         return len(self.properties) + len(self.application) + len(self.body) + len(self.annotations)
+
+
+Amend: TypeAlias = Callable[[bytes], bytes]
+"""From the application-properties section of a message to the one it shall have."""
 
 
 class State(IntEnum):
@@ -94,3 +99,16 @@ class Delivery:
     message: StoredMessage
     token: UUID | None
     locked_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What receivers have noted of a session.
+
+    Attributes:
+        data: The state, opaque to the broker.
+        updated_at: When it was set, epoch seconds.
+    """
+
+    data: bytes
+    updated_at: float

@@ -66,12 +66,13 @@ class Namespace:
     def _restore(self, store: Store) -> None:
         topics: dict[int, Topic] = {}
         for stored in store.entities():
+            kept, seen = store.messages(stored.id, dead=False), store.seen(stored.id)
             if stored.kind == "topic":
                 topic = topics[stored.id] = self._add_topic(stored.name, stored.settings, stored.id)
-                topic.restore(store.messages(stored.id, dead=False), stored.next_number)
+                topic.restore(kept, stored.next_number, seen=seen)
                 continue
             place = self._restored(stored, topics)
-            place.queue.restore(store.messages(stored.id, dead=False), stored.next_number)
+            place.queue.restore(kept, stored.next_number, store.session_states(stored.id), seen)
             place.dead.restore(store.messages(stored.id, dead=True), stored.next_number)
             if isinstance(place.queue, Subscription):
                 for rule in store.rules(stored.id):
@@ -109,7 +110,8 @@ class Namespace:
 
         Raises:
             EntityError: The name is not allowed or that of a topic, or the settings
-                of a queue would change while messages in it are locked.
+                of a queue would change while messages in it are locked, or
+                whether it requires sessions would.
         """
         place = self._directory.places.get(name.casefold())
         if place is None:
@@ -153,7 +155,8 @@ class Namespace:
 
         Raises:
             EntityError: There is no such topic, the name is not allowed, or the
-                settings would change while messages are locked.
+                settings would change while messages are locked, or whether
+                sessions are required would.
         """
         parent = self._directory.topic_place(topic)
         known = parent.topic.subscriptions.get(name.casefold())
@@ -237,6 +240,12 @@ class Namespace:
     def _configure(self, place: Place, settings: QueueSettings) -> None:
         if place.queue.settings == settings:
             return
+        if settings.requires_session != place.queue.requires_session:
+            raise errors.EntityError(
+                errors.NOT_ALLOWED,
+                f"Whether {place.queue.name!r} requires sessions was settled when it was created; "
+                "delete it and create it anew.",
+            )
         if place.queue.depth()["locked"] or place.dead.depth()["locked"]:
             raise errors.EntityError(
                 errors.RESOURCE_LOCKED,

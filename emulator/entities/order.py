@@ -43,11 +43,69 @@ class Line:
                 taken.append(message)
         return taken
 
+    def any(self, live: Container[int]) -> bool:
+        """Whether one of ``live`` waits; those that left go from the front."""
+        while self._fresh and self._fresh[0] not in live:
+            self._fresh.popleft()
+        while self._late and self._late[0] not in live:
+            heappop(self._late)
+        return bool(self._fresh or self._late)
+
     def prune(self, live: Container[int]) -> None:
         """Drop the numbers that ``live`` does not hold."""
         self._fresh = deque(number for number in self._fresh if number in live)
         self._late = [number for number in self._late if number in live]
         heapify(self._late)
+
+
+class SessionLines:
+    """The numbers of the messages that wait for delivery, in one line for each session."""
+
+    __slots__ = ("_lines", "_news")
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}
+        self._news: dict[str, None] = {}
+
+    def put(self, session_id: str, number: int) -> None:
+        """Let a number wait in the line of a session, at the place its value gives it."""
+        line = self._lines.get(session_id)
+        if line is None:
+            line = self._lines[session_id] = Line()
+        line.put((number,))
+        self._news[session_id] = None
+
+    def take(self, session_id: str, count: int, live: Mapping[int, _Message]) -> list[_Message]:
+        """Take up to ``count`` messages from the front of a session's line, of those in ``live``."""
+        line = self._lines.get(session_id)
+        return [] if line is None else line.take(count, live)
+
+    def next(self, held: Container[str], live: Container[int]) -> str | None:
+        """The session not held that has waited longest with messages waiting in it."""
+        for session_id, line in list(self._lines.items()):
+            if session_id in held:
+                continue
+            if line.any(live):
+                return session_id
+            del self._lines[session_id]
+        return None
+
+    def step_back(self, session_id: str) -> None:
+        """Let a session wait behind the others for its next receiver."""
+        line = self._lines.pop(session_id, None)
+        if line is not None:
+            self._lines[session_id] = line
+
+    def news(self) -> list[str]:
+        """The sessions that something was put in since it was last asked."""
+        news, self._news = list(self._news), {}
+        return news
+
+    def prune(self, live: Container[int]) -> None:
+        """Drop the numbers that ``live`` does not hold."""
+        for line in self._lines.values():
+            line.prune(live)
+        self._lines = {session_id: line for session_id, line in self._lines.items() if line.any(live)}
 
 
 class Register:

@@ -30,11 +30,20 @@ CREATE TABLE rule (entity INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE, b
 INSERT INTO rule SELECT id, '$Default', '{"filter": {"kind": "true"}, "action": null, "created_at": 0.0}'
     FROM entity WHERE kind = 'subscription';
 """,
+    """
+CREATE TABLE session (
+    entity INTEGER NOT NULL, id TEXT NOT NULL, state BLOB NOT NULL, updated_at REAL NOT NULL,
+    PRIMARY KEY (entity, id)) WITHOUT ROWID;
+CREATE TABLE seen (
+    entity INTEGER NOT NULL, message_id TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (entity, message_id)) WITHOUT ROWID;
+""",
 )
 """Scripts, each of which brings a store from the version that is its place in the row to the next.
 
 ``rule.body`` is as :mod:`..filters.stored` writes it; ``entity.topic``: of a subscription, the
 id of its topic.  ``message.id`` is as :func:`id_range` says; ``dead``: in the dead-letter queue.
+``session`` has the states of sessions, ``seen`` the message ids that duplicates are known by.
 """
 
 SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"

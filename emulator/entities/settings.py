@@ -18,6 +18,10 @@ class QueueSettings:
         max_message_size: Largest message accepted, bytes.
         dead_letter_on_filter_error: Of a subscription, whether a message on which
             a rule fails goes to the dead-letter queue; else it is passed over.
+        requires_session: Whether every message belongs to a session, and
+            receivers take one session at a time; settled at the creation.
+        duplicate_window: For how long, seconds, messages with the id of one that
+            was accepted are dropped; ``None``: duplicates are not looked for.
 
     Raises:
         ValueError: A setting is outside its range.
@@ -29,6 +33,8 @@ class QueueSettings:
     dead_letter_on_expiry: bool = False
     max_message_size: int = 262144
     dead_letter_on_filter_error: bool = True
+    requires_session: bool = False
+    duplicate_window: float | None = None
 
     def __post_init__(self) -> None:
         if self.lock_duration <= 0:
@@ -37,5 +43,7 @@ class QueueSettings:
             raise ValueError(f"max_delivery_count is {self.max_delivery_count}; it must be at least 1")
         if self.default_ttl is not None and self.default_ttl <= 0:
             raise ValueError(f"default_ttl is {self.default_ttl} s; it must be above 0, or None")
+        if self.duplicate_window is not None and self.duplicate_window <= 0:
+            raise ValueError(f"duplicate_window is {self.duplicate_window} s; it must be above 0, or None")
         if self.max_message_size < 1:
             raise ValueError(f"max_message_size is {self.max_message_size} bytes; it must be at least 1")

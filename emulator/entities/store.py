@@ -16,8 +16,9 @@ from typing import Final
 from ..filters.rules import Rule
 from ..filters.stored import rule_from_text, rule_to_text
 from .errors import StoreUnavailable
-from .message import StoredMessage
-from .rows import MIGRATIONS, SAVE, from_row, id_range, to_row
+from .message import SessionState, StoredMessage
+from .pending import Pending, QueueShelf
+from .rows import MIGRATIONS, from_row, id_range
 from .settings import QueueSettings
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
@@ -72,8 +73,7 @@ class Store:
 
     def __init__(self, path: Path, *, flush_disk: bool = False) -> None:
         self._path = path
-        self._pending: dict[int, tuple[bool, StoredMessage] | None] = {}
-        self._next_numbers: dict[int, int] = {}
+        self._pending = Pending()
         with self._answering("opened"):
             self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
         try:
@@ -147,6 +147,8 @@ class Store:
                 self._db.execute("DELETE FROM entity WHERE id = ?", (entity,))
                 self._db.execute("DELETE FROM rule WHERE entity = ?", (entity,))
                 self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", id_range(entity))
+                self._db.execute("DELETE FROM session WHERE entity = ?", (entity,))
+                self._db.execute("DELETE FROM seen WHERE entity = ?", (entity,))
 
     def rules(self, subscription: int) -> list[Rule]:
         """The rules of a subscription, in the order in which they were added."""
@@ -174,9 +176,22 @@ class Store:
             for row in self._db.execute(statement, (first, last, dead)):
                 yield from_row(row, row[0] - first)
 
-    def shelf(self, queue: int, *, dead: bool) -> "QueueShelf":
+    def session_states(self, queue: int) -> list[tuple[str, SessionState]]:
+        """The states of the sessions of a queue, by session id, latest last."""
+        statement = "SELECT id, state, updated_at FROM session WHERE entity = ? ORDER BY updated_at"
+        with self._answering("read"):
+            rows = self._db.execute(statement, (queue,)).fetchall()
+        return [(row[0], SessionState(row[1], row[2])) for row in rows]
+
+    def seen(self, entity: int) -> list[tuple[str, float]]:
+        """The message ids an entity has seen, each with the time, epoch seconds, in the order of time."""
+        statement = "SELECT message_id, at FROM seen WHERE entity = ? ORDER BY at"
+        with self._answering("read"):
+            return self._db.execute(statement, (entity,)).fetchall()
+
+    def shelf(self, queue: int, *, dead: bool) -> QueueShelf:
         """The place of a queue, or of its dead-letter queue."""
-        return QueueShelf(queue, self._pending, self._next_numbers, dead=dead)
+        return QueueShelf(queue, self._pending, dead=dead)
 
     def commit(self) -> None:
         """Write all that was saved, erased and issued since the last commit, in one transaction.
@@ -184,12 +199,11 @@ class Store:
         Raises:
             StoreUnavailable: Nothing was written; all of it is kept for the next commit.
         """
-        if not self._pending and not self._next_numbers:
+        if not self._pending:
             return
         with self._answering("written"), self._transaction():
-            self._flush()
+            self._pending.write(self._db)
         self._pending.clear()
-        self._next_numbers.clear()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -202,51 +216,6 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _flush(self) -> None:
-        pending = self._pending.items()
-        self._db.executemany(SAVE, (to_row(key, *kept) for key, kept in pending if kept is not None))
-        self._db.executemany(
-            "DELETE FROM message WHERE id = ?", [(key,) for key, kept in pending if kept is None]
-        )
-        self._db.executemany(
-            "UPDATE entity SET next_number = ? WHERE id = ?",
-            [(number, queue) for queue, number in self._next_numbers.items()],
-        )
-
     def close(self) -> None:
         """Close the file.  What was not committed is dropped."""
         self._db.close()
-
-
-class QueueShelf:
-    """One queue, or one dead-letter queue, in the store."""
-
-    __slots__ = ("_base", "_dead", "_next_numbers", "_pending", "_queue")
-
-    def __init__(
-        self,
-        queue: int,
-        pending: dict[int, tuple[bool, StoredMessage] | None],
-        next_numbers: dict[int, int],
-        *,
-        dead: bool,
-    ) -> None:
-        self._queue = queue
-        self._base = id_range(queue)[0]
-        self._dead = dead
-        self._pending = pending
-        self._next_numbers = next_numbers
-
-    def save(self, messages: Sequence[StoredMessage]) -> None:
-        """Write messages as they will stand at the commit, new or changed."""
-        for message in messages:
-            self._pending[self._base + message.sequence_number] = (self._dead, message)
-
-    def erase(self, numbers: Sequence[int]) -> None:
-        """Remove messages by sequence number."""
-        for number in numbers:
-            self._pending[self._base + number] = None
-
-    def issue(self, next_number: int) -> None:
-        """Note the sequence number that the next message of the queue will get."""
-        self._next_numbers[self._queue] = next_number

@@ -10,9 +10,11 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
+from .duplicates import Duplicates
 from .errors import entity_not_found
 from .locks import Locks
-from .message import Content, State, StoredMessage
+from .message import Content, SessionState, State, StoredMessage
+from .sessions import HeldSession, Sessions
 from .settings import QueueSettings
 from .stock import Shelf, Stock
 
@@ -50,8 +52,12 @@ class Upkeep:
         self.settings = settings
         self._dead_letter = dead_letter
         self._clock = clock
-        self._stock = Stock(shelf)
+        sessions = settings.requires_session and dead_letter is not None
+        self.sessions = Sessions(shelf) if sessions else None
+        self._stock = Stock(shelf, sessions=sessions)
         self._locks = Locks()
+        self._duplicates = Duplicates(shelf)
+        self._reminders: list[float] = []
         self._next_number = 1
         self._due = inf
         self._news = False
@@ -63,9 +69,18 @@ class Upkeep:
         """How many messages there are, of every kind."""
         return len(self._stock.messages)
 
-    def restore(self, messages: Iterable[StoredMessage], next_number: int) -> None:
+    def restore(
+        self,
+        messages: Iterable[StoredMessage],
+        next_number: int,
+        states: Iterable[tuple[str, SessionState]] = (),
+        seen: Iterable[tuple[str, float]] = (),
+    ) -> None:
         """Take in what the store has, once, before anything else happens."""
         self._stock.load(messages)
+        self._duplicates.restore(seen)
+        if self.sessions is not None:
+            self.sessions.states.update(states)
         self._next_number = next_number
         self._due = self._stock.next_due()
 
@@ -97,6 +112,11 @@ class Upkeep:
     def _enter(self, messages: Sequence[StoredMessage]) -> None:
         self._next_number += len(messages)
         self._stock.issue(self._next_number)
+        if self.sessions is not None:
+            lost = [message for message in messages if message.content.session_id is None]
+            sentence = "Session enabled entity doesn't allow a message whose session identifier is null."
+            self._inter(lost, {REASON: "Session ID is null.", DESCRIPTION: sentence})
+            messages = [message for message in messages if message.content.session_id is not None]
         self.admit(messages)
 
     def subscribe(self, callback: Callable[[], None]) -> None:
@@ -111,6 +131,11 @@ class Upkeep:
         if callback in self._subscribers:
             self._subscribers.remove(callback)
 
+    def remind(self, when: float) -> None:
+        """Have the subscribers called at a time, epoch seconds, whatever happens."""
+        self._reminders.append(when)
+        self._due = min(self._due, when)
+
     def announce(self) -> None:
         """Call the subscribers, here and of the dead-letter queue, if messages may have become available.
 
@@ -118,10 +143,15 @@ class Upkeep:
         """
         if self._news:
             self._news = False
-            for callback in tuple(self._subscribers):
+            for callback in self._concerned():
                 callback()
         if self._dead_letter is not None:
             self._dead_letter.announce()
+
+    def _concerned(self) -> list[Callable[[], None]]:
+        if self.sessions is None or self._stock.lines is None:
+            return list(self._subscribers)
+        return [*self.sessions.to_call(self._stock.lines.news()), *self._subscribers]
 
     def retire(self) -> None:
         """The entity was deleted: from now on every operation raises ``amqp:not-found``."""
@@ -133,6 +163,7 @@ class Upkeep:
         self._subscribers.clear()
         now = self._catch_up()
         self._fail(self._locks.lapse(inf), now)
+        self._lapse_sessions(inf, now)
 
     def expire(self) -> float | None:
         """Apply what has come due.
@@ -155,9 +186,26 @@ class Upkeep:
         for message in self._stock.pop_scheduled(now):
             self._activate(message, now)
         self._fail(self._locks.lapse(now), now)
+        self._lapse_sessions(now, now)
         self._age(self._stock.pop_expired(now))
-        self._due = min(self._stock.next_due(), self._locks.first())
+        waiting = [when for when in self._reminders if when > now]
+        self._news = self._news or len(waiting) < len(self._reminders)
+        self._reminders = waiting
+        sessions = inf if self.sessions is None else self.sessions.first()
+        self._due = min(self._stock.next_due(), self._locks.first(), sessions, *waiting)
         self.announce()
+
+    def _lapse_sessions(self, until: float, now: float) -> None:
+        """Locks of sessions that lapse by ``until`` are lost; deliveries under them have failed."""
+        for session in [] if self.sessions is None else self.sessions.lapse(until):
+            self._fail(session.locks.lapse(inf), now)
+            self._free(session)
+
+    def _free(self, session: HeldSession) -> None:
+        """A session waits for its next receiver, behind the others."""
+        if self._stock.lines is not None:
+            self._stock.lines.step_back(session.id)
+        self._news = True
 
     def _activate(self, message: StoredMessage, now: float) -> None:
         """A scheduled message enters anew, under a new number, as the service does it."""
@@ -202,9 +250,14 @@ class Upkeep:
 
     def _bury(self, messages: list[StoredMessage], noted: Mapping[str, str]) -> None:
         """Move messages, none of them locked, to the dead-letter queue under the numbers they have."""
+        if messages and self._dead_letter is not None:
+            self._stock.remove([message.sequence_number for message in messages])
+            self._inter(messages, noted)
+
+    def _inter(self, messages: list[StoredMessage], noted: Mapping[str, str]) -> None:
+        """Put messages that are nowhere else into the dead-letter queue."""
         if not messages or self._dead_letter is None:
             return
-        self._stock.remove([message.sequence_number for message in messages])
         for message in messages:
             message.state = State.ACTIVE
             message.expires_at = None

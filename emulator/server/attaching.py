@@ -4,26 +4,25 @@ from typing import TYPE_CHECKING
 
 from ..amqp.endpoints import Source, Target
 from ..amqp.performatives import Attach
-from ..amqp.types import ULong
-from ..entities.errors import INVALID_FIELD, NOT_ALLOWED, NOT_FOUND, EntityError
+from ..amqp.types import Symbol, ULong
+from ..entities.errors import INVALID_FIELD, NOT_FOUND, EntityError
 from .addresses import Address, Node, parse_address
 from .conditions import NOT_IMPLEMENTED
-from .deliveries import EntityOutbound
-from .links import InboundLink, Link, OutboundLink
+from .links import InboundLink, Link
 from .responses import RequestInbound, ResponseOutbound
 from .sends import EntityInbound
+from .session_links import attach_receiver
 
 if TYPE_CHECKING:
     from .session import Session
 
-_SESSION_FILTER = "com.microsoft:session-filter"
-_BATCH_SIZE = "com.microsoft:max-message-batch-size"
+_BATCH_SIZE = Symbol("com.microsoft:max-message-batch-size")
 _ENVELOPE = 16 * 1024
 """Bytes a batch may be over the limit: clients count its messages, not what is around them."""
 
 
 def attach_link(session: "Session", attach: Attach) -> Link:
-    """Make the link a client asks for and confirm it.
+    """Make the link a client asks for and confirm it, at once or when there is a session for it.
 
     Raises:
         EntityError: The link is refused.
@@ -51,20 +50,14 @@ def _inbound(session: "Session", attach: Attach) -> InboundLink:
     return sends
 
 
-def _outbound(session: "Session", attach: Attach) -> OutboundLink:
+def _outbound(session: "Session", attach: Attach) -> Link:
     if not isinstance(attach.source, Source):
         raise EntityError(INVALID_FIELD, "The link has no source address.")
     address = _address(session, attach.source.address)
-    link: OutboundLink
-    if address.node is not Node.ENTITY:
-        link = ResponseOutbound(session, attach, address)
-    else:
+    if address.node is Node.ENTITY:
         queue = session.connection.broker.namespace.queue(address.entity)
-        if any(key == _SESSION_FILTER for key in attach.source.filter or {}):
-            raise EntityError(
-                NOT_ALLOWED, f"The entity {address.entity!r} does not require sessions: receive without one."
-            )
-        link = EntityOutbound(session, attach, queue)
+        return attach_receiver(session, attach, attach.source, queue)
+    link = ResponseOutbound(session, attach, address)
     link.confirm(attach._replace(initial_delivery_count=0))
     return link
 

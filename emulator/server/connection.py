@@ -1,7 +1,7 @@
 """One client: handshake, frames, sessions, heartbeats."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from ..amqp.endpoints import Error
@@ -29,6 +29,7 @@ from ..amqp.sasl import decode_init, mechanisms_frame, outcome_frame
 from ..entities.errors import NOT_ALLOWED
 from .broker import Broker
 from .conditions import DECODE_ERROR
+from .links import Link
 from .outbox import Outbox
 from .session import Session
 from .tokens import Tokens
@@ -112,6 +113,11 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection without a word, as a broken network does."""
         self._transport.abort()
+
+    def links(self) -> Iterator[Link]:
+        """The links of all its sessions."""
+        for session in self._sessions.values():
+            yield from session.links.values()
 
     def end(self, session: Session, condition: str, description: str) -> None:
         """End a session, telling the client why."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from ..amqp.transfers import transfer_frames
 from ..entities.entity import Source
 from ..entities.errors import EntityError
 from ..entities.message import Delivery
+from .amending import amender
 from .delivering import encode_delivery, tag_of
 from .links import SERIAL, OutboundLink
 
@@ -168,17 +170,14 @@ def _operation(source: Source, outcome: Outcome) -> Callable[[Sequence[UUID]], N
     if isinstance(outcome, Released):
         return source.release
     if isinstance(outcome, Modified):
-        return source.defer if outcome.undeliverable_here else source.abandon
-    reason, description, properties = _dead_letter_terms(outcome)
-    return lambda tokens: source.dead_letter(tokens, reason, description, properties)
+        operation = source.defer if outcome.undeliverable_here else source.abandon
+        return partial(operation, amend=amender(outcome.message_annotations))
+    return partial(_dead_letter, source, outcome)
 
 
-def _dead_letter_terms(outcome: Rejected) -> tuple[str, str, dict[str, str]]:
-    """Return reason, description and further properties a receiver rejects with."""
-    error = outcome.error
-    if not isinstance(error, Error):
-        return "", "", {}
-    info = {str(key): str(value) for key, value in (error.info or {}).items() if value is not None}
-    reason = info.pop(_REASON, "")
-    description = info.pop(_DESCRIPTION, "") or (error.description or "")
-    return reason, description, info
+def _dead_letter(source: Source, outcome: Rejected, tokens: Sequence[UUID]) -> None:
+    """Move messages to the dead-letter queue for the reason, and with the properties, of a rejection."""
+    error = outcome.error or Error("")
+    noted = dict(error.info or {})
+    reason, description = noted.pop(_REASON, None), noted.pop(_DESCRIPTION, None)
+    source.dead_letter(tokens, str(reason or ""), str(description or error.description or ""), amender(noted))

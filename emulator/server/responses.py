@@ -81,7 +81,7 @@ class RequestInbound(InboundLink):
         connection = self.session.connection
         if self._address.node is Node.TOKENS:
             return connection.tokens.answer(request)
-        return answer_management(connection.broker, self._address.entity, request)
+        return answer_management(connection, self._address.entity, request)
 
     def _response_link(self, request: Request) -> ResponseOutbound | None:
         """Return the link that receives responses: the one the request names, else one of this node."""

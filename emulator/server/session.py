@@ -95,6 +95,11 @@ class Session:
         self._detached.add(link.handle)
         link.close()
 
+    def add(self, link: Link) -> None:
+        """Take in a link."""
+        self._detached.discard(link.handle)
+        self.links[link.handle] = link
+
     def resume(self) -> None:
         """Let every link deliver again that has credit."""
         for link in self.links.values():
@@ -166,17 +171,16 @@ class Session:
         if attach.handle in self.links:
             self.connection.end(self, HANDLE_IN_USE, f"A link is attached at handle {attach.handle} already.")
             return
-        self._detached.discard(attach.handle)
         try:
             link = attach_link(self, attach)
         except EntityError as error:
-            self._refuse(attach, error)
+            self.refuse(attach, error)
             return
-        self.links[link.handle] = link
+        self.add(link)
         if isinstance(link, InboundLink):
             link.grant()
 
-    def _refuse(self, attach: Attach, error: EntityError) -> None:
+    def refuse(self, attach: Attach, error: EntityError) -> None:
         """Refuse a link: attach without addresses, then detach; else the client takes it for open."""
         self._detached.add(attach.handle)
         self.send(

@@ -92,10 +92,10 @@ class Turns:
         for outbox in outboxes:
             outbox.flush()
         if pumps or outboxes:
-            self._watch()
+            self.watch()
 
-    def _watch(self) -> None:
-        """See to it that locks given in this turn are noticed when they lapse."""
+    def watch(self) -> None:
+        """See to it that what came to be due in this turn is noticed in time."""
         if self._timer is None or self._timer.when() > self._loop.time() + _TICK:
             if self._timer is not None:
                 self._timer.cancel()

@@ -130,16 +130,28 @@ def test_a_message_that_keeps_failing_goes_to_the_dead_letter_queue(make: Callab
 def test_a_dead_lettered_message_keeps_its_number_and_gains_the_reason(make: Callable[..., Queue]) -> None:
     queue = make()
     queue.send(bodies(2))
-    queue.dead_letter(tokens(queue)[1:], "Malformed", "no table", {"by": "me"})
+    queue.dead_letter(tokens(queue)[1:], "Malformed", "no table")
     (message,) = dead(queue).peek(0, 10)
     assert message.sequence_number == 2
     assert message.delivery_count == 0
     assert message.dead_letter == {
         "DeadLetterReason": "Malformed",
         "DeadLetterErrorDescription": "no table",
-        "by": "me",
     }
     assert queue.depth() == {"active": 0, "locked": 1, "deferred": 0, "scheduled": 0, "dead_lettered": 1}
+
+
+def test_what_a_settlement_changes_of_properties_is_kept(make: Callable[..., Queue]) -> None:
+    queue = make()
+    queue.send([Content(application=b"a"), Content(application=b"b"), Content(application=b"c")])
+    held = tokens(queue)
+    queue.abandon(held[:1], lambda application: application + b"1")
+    queue.defer(held[1:2], lambda application: application + b"2")
+    queue.dead_letter(held[2:], "r", "d", lambda application: application + b"3")
+    with pytest.raises(EntityError):
+        queue.abandon(held[:1], lambda application: application + b"4")
+    kept = [*queue.peek(1, 9), *dead(queue).peek(1, 9)]
+    assert [message.content.application for message in kept] == [b"a1", b"b2", b"c3"]
 
 
 def test_a_deferred_message_that_is_dead_lettered_is_received_like_any(make: Callable[..., Queue]) -> None:

@@ -43,7 +43,7 @@ def test_queues_settings_and_messages_come_back_as_they_were(path: Path) -> None
     tokens = [each.token for each in queue.receive(3, lock=True) if each.token]
     queue.abandon(tokens[:1])
     queue.defer(tokens[1:2])
-    queue.dead_letter(tokens[2:], "r", "d", {"k": "v"})
+    queue.dead_letter(tokens[2:], "r", "d", lambda application: application + b"!")
     before, dead_before = queue.peek(0, 9), namespace.queue("orders/$DeadLetterQueue").peek(0, 9)
     namespace.close()
     again = Namespace(clock, path)

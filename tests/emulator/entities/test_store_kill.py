@@ -15,12 +15,18 @@ import pytest
 from cdsbridge.emulator.entities.clock import ManualClock
 from cdsbridge.emulator.entities.message import Content
 from cdsbridge.emulator.entities.namespace import Namespace
+from cdsbridge.emulator.entities.settings import QueueSettings
 
 
 def take_step(namespace: Namespace, chance: random.Random) -> None:
     queue = namespace.queue("q")
+    assert isinstance(queue._clock, ManualClock)
+    queue._clock.advance(1.0)
     queue.send(
-        [Content(body=chance.randbytes(chance.randrange(6000))) for _ in range(chance.randrange(1, 30))]
+        [
+            Content(body=chance.randbytes(chance.randrange(6000)), message_id=str(chance.randrange(60)))
+            for _ in range(chance.randrange(1, 30))
+        ]
     )
     deliveries = queue.receive(chance.randrange(30), lock=True)
     tokens: list[UUID] = [each.token for each in deliveries if each.token is not None]
@@ -28,7 +34,7 @@ def take_step(namespace: Namespace, chance: random.Random) -> None:
     del tokens[chance.randrange(30) :]
     cuts = sorted(chance.choices(range(len(tokens) + 1), k=3))
     queue.complete(tokens[: cuts[0]])
-    queue.abandon(tokens[cuts[0] : cuts[1]])
+    queue.abandon(tokens[cuts[0] : cuts[1]], lambda application: application + b"!")
     queue.defer(tokens[cuts[1] : cuts[2]])
     queue.dead_letter(tokens[cuts[2] :], "step", "")
     dead = namespace.queue("q/$DeadLetterQueue")
@@ -38,7 +44,7 @@ def take_step(namespace: Namespace, chance: random.Random) -> None:
 
 def begin(path: Path | None) -> Namespace:
     namespace = Namespace(ManualClock(1.0), path)
-    namespace.create_queue("q")
+    namespace.create_queue("q", QueueSettings(lock_duration=1e6, duplicate_window=3.0))
     return namespace
 
 
@@ -49,6 +55,7 @@ def standing(namespace: Namespace) -> list[object]:
     return [
         queues[0]._next_number,
         queues[1].size,
+        dict(queues[0]._duplicates._seen),
         [
             (each.sequence_number, each.content, each.state, each.delivery_count, each.dead_letter)
             for each in messages

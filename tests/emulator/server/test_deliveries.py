@@ -18,7 +18,7 @@ from cdsbridge.emulator.amqp.sections import (
     section_value,
     split_sections,
 )
-from cdsbridge.emulator.amqp.types import Symbol, Value
+from cdsbridge.emulator.amqp.types import Int, Symbol, Value
 from cdsbridge.emulator.server import RunningBroker
 
 
@@ -108,7 +108,28 @@ def test_dead_letter_terms_become_properties(wire: Any, fill: Callable[..., None
     wire.credit(1, seen=0, handle=2)
     wire.transfers(1)
     properties = section_value(split_sections(wire.payload).application_properties)
-    assert properties == {"DeadLetterReason": "why", "DeadLetterErrorDescription": "because", "more": "5"}
+    assert properties == {"DeadLetterReason": "why", "DeadLetterErrorDescription": "because", "more": 5}
+
+
+def test_outcomes_that_modify_set_properties_of_the_message(
+    wire: Any, fill: Callable[..., None], broker: RunningBroker
+) -> None:
+    fill(1)
+    wire.begin()
+    wire.receive_from("q")
+    outcomes = (
+        Modified(True, False, {Symbol("tries"): Int(1), "why": "busy"}),
+        Modified(True, False, None),
+        Modified(True, True, {"tries": Int(3)}),
+    )
+    for number, outcome in enumerate(outcomes):
+        wire.credit(1, seen=number)
+        wire.transfers(1)
+        wire.say(Disposition(True, number, number, False, outcome))
+        assert wire.hear(Disposition).state == outcome
+    (message,) = broker.call(lambda namespace: namespace.queue("q").peek(1, 1))
+    assert section_value(message.content.application) == {"tries": 3, "why": "busy"}
+    assert (message.state, message.delivery_count) == (1, 3)
 
 
 def test_a_draining_client_gets_what_is_ready_and_its_credit_back(

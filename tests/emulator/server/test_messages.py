@@ -5,9 +5,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.servicebus import ServiceBusMessage, ServiceBusMessageBatch, ServiceBusReceiver, ServiceBusSender
+from azure.servicebus import (
+    ServiceBusClient,
+    ServiceBusMessage,
+    ServiceBusMessageBatch,
+    ServiceBusReceiver,
+    ServiceBusSender,
+)
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageBodyType
 from azure.servicebus.exceptions import MessageSizeExceededError
+
+from cdsbridge.emulator.amqp.sections import data_values
+from cdsbridge.emulator.entities.clock import ManualClock
+from cdsbridge.emulator.entities.settings import QueueSettings
+from cdsbridge.emulator.server import RunningBroker
 
 Depth = Callable[..., dict[str, int]]
 PassTime = Callable[[float], None]
@@ -205,6 +216,21 @@ def test_a_message_past_its_time_to_live_is_dead_lettered(
     assert depth("notes") == {"active": 1}
     pass_time(11)
     assert depth("notes") == {"dead_lettered": 1}
+
+
+def test_a_duplicate_is_accepted_and_delivered_once(
+    bus: RunningBroker, client: ServiceBusClient, clock: ManualClock
+) -> None:
+    settings = QueueSettings(duplicate_window=60)
+    bus.call(lambda namespace: namespace.create_queue("once", settings))
+    with client.get_queue_sender("once") as sender:
+        sender.send_messages([ServiceBusMessage(body, message_id="m") for body in ("first", "second")])
+        due = datetime.fromtimestamp(clock() + 30, UTC)
+        assert sender.schedule_messages(ServiceBusMessage("third", message_id="m"), due) == [0]
+        bus.call(lambda _: clock.advance(60))
+        sender.send_messages(ServiceBusMessage("fourth", message_id="m"))
+    kept = bus.call(lambda namespace: namespace.queue("once").receive(9, lock=False))
+    assert [data_values(delivery.message.content.body) for delivery in kept] == [[b"first"], [b"fourth"]]
 
 
 def test_a_receiver_that_waits_gets_a_message_when_it_comes(

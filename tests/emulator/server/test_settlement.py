@@ -193,6 +193,28 @@ def test_dead_lettering_by_token_carries_the_reason(
     assert (dead.dead_letter_reason, dead.dead_letter_error_description) == ("why", "because")
 
 
+def test_settling_by_token_may_set_properties(
+    orders_sender: ServiceBusSender, orders_receiver: ServiceBusReceiver, dead_receiver: ServiceBusReceiver
+) -> None:
+    orders_sender.send_messages(ServiceBusMessage("x", application_properties={"kept": "k", "changed": "c"}))
+    (message,) = orders_receiver.receive_messages(1, 5)
+    for status, changed in (("abandoned", 1), ("defered", 2), ("suspended", 3)):
+        details = {"properties-to-modify": {"changed": changed, status: True}}
+        orders_receiver._settle_message_via_mgmt_link(status, _tokens(message), details)
+        if status == "abandoned":
+            (message,) = orders_receiver.receive_messages(1, 5)
+        elif status == "defered":
+            (message,) = orders_receiver.receive_deferred_messages([message.sequence_number or 0])
+    (dead,) = dead_receiver.receive_messages(1, 5)
+    assert dead.application_properties == {
+        b"kept": b"k",
+        b"changed": 3,
+        b"abandoned": True,
+        b"defered": True,
+        b"suspended": True,
+    }
+
+
 def test_a_range_of_deliveries_is_settled_with_one_frame(
     send: Callable[..., None], orders_receiver: ServiceBusReceiver, depth: Depth, confirmed: None
 ) -> None:
