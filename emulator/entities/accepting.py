@@ -62,6 +62,14 @@ class Accepting(Receiving):
         self._free(session)
         self.announce()
 
+    def lapse_session(self, session: HeldSession) -> None:
+        """Let the lock of a session lapse at once, as if its time had come."""
+        now = self._catch_up()
+        if not session.lost:
+            session.locked_until = now
+            self._lapse_sessions(now, now)
+            self.announce()
+
     def renew_session(self, session: HeldSession) -> float:
         """Let the lock of a session hold a whole lock duration from now.
 

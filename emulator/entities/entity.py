@@ -61,6 +61,9 @@ class Source(Protocol):
     def release(self, tokens: Sequence[UUID]) -> None:
         """Give locked messages back as if never delivered; other tokens are ignored."""
 
+    def lapse(self, tokens: Sequence[UUID]) -> None:
+        """Let locks lapse at once, as if their time had come; other tokens are ignored."""
+
     def renew(self, tokens: Sequence[UUID]) -> list[float]:
         """Prolong locks; when each lapses, epoch seconds."""
 

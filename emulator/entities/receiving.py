@@ -151,6 +151,13 @@ class Receiving(Intake):
         self._give_back(locks.end(keys_of(tokens)), now)
         self.announce()
 
+    def lapse(self, tokens: Sequence[UUID], session: HeldSession | None = None) -> None:
+        """Let locks lapse at once, as if their time had come; other tokens are ignored."""
+        now = self._catch_up()
+        locks = self._locks if session is None else session.locks
+        self._fail(locks.end(keys_of(tokens)), now)
+        self.announce()
+
     def renew(self, tokens: Sequence[UUID]) -> list[float]:
         """Let locks hold a whole lock duration from now.
 

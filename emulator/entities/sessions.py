@@ -83,6 +83,11 @@ class HeldSession:
         """Give locked messages back as if never delivered; other tokens are ignored."""
         self.queue.release(tokens, session=self)
 
+    def lapse(self, tokens: Sequence[UUID]) -> None:
+        """Let the lock of the session lapse at once, with those of all its messages."""
+        if tokens:
+            self.queue.lapse_session(self)
+
     def renew(self, tokens: Sequence[UUID]) -> list[float]:
         """Refuse: the lock to renew is that of the session.
 

@@ -32,6 +32,13 @@ def attach_link(session: "Session", attach: Attach) -> Link:
     return _inbound(session, attach)
 
 
+def entity_of(attach: Attach) -> str:
+    """The path of the entity a link is to be attached to, or of whose management node; else empty."""
+    terminus = attach.source if attach.role else attach.target
+    address = parse_address(getattr(terminus, "address", None))
+    return "" if address is None else address.entity
+
+
 def _inbound(session: "Session", attach: Attach) -> InboundLink:
     if not isinstance(attach.target, Target):
         raise EntityError(

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from ..entities.entity import Source
 from ..entities.namespace import Namespace
+from .faults import Faults
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Broker:
         container_id: The name the broker goes by.
         connections: Those that are open.
         receivers: The links that receive, by entity.
+        faults: What shall go wrong.
+        kill: Ends the process at once, as a kill does; ``None`` where it is not the broker's to end.
     """
 
     namespace: Namespace
@@ -39,3 +42,5 @@ class Broker:
     container_id: str = field(default_factory=lambda: uuid4().hex)
     connections: "set[Connection]" = field(default_factory=set)
     receivers: "dict[Source, dict[EntityOutbound, None]]" = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    kill: Callable[[], None] | None = None

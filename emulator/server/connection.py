@@ -29,6 +29,7 @@ from ..amqp.sasl import decode_init, mechanisms_frame, outcome_frame
 from ..entities.errors import NOT_ALLOWED
 from .broker import Broker
 from .conditions import DECODE_ERROR
+from .faults import NOTHING, Blow, Kind, Point, blow_of
 from .links import Link
 from .outbox import Outbox
 from .session import Session
@@ -54,10 +55,13 @@ class Connection(asyncio.Protocol):
         self.tokens = Tokens(broker.key, broker.clock)
         self.max_frame_size = MIN_MAX_FRAME_SIZE
         self.paused = False
+        self.is_fresh = True
+        self.linkless_since: float | None = broker.clock()
         self._reader = FrameReader(_MAX_FRAME_SIZE)
         self._step: Callable[[], bool] = self._read_header
         self._sessions: dict[int, Session] = {}
         self._closed = False
+        self._mute = False
         self._heard = 0.0
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -67,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._outbox = Outbox(self._transport, self.broker.latency, self.broker.turns.pending)
         self.broker.connections.add(self)
+        self.strike(Point.CONNECT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of a client that went, announced or not."""
@@ -92,16 +97,18 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes and do what the frames in them ask."""
         self._heard = self._loop.time()
+        if self._mute:
+            return
         self._reader.feed(data)
         try:
-            while not self._closed and self._step():
+            while not self._closed and not self._mute and self._step():
                 pass
         except DecodeError as error:
             self.close(DECODE_ERROR, str(error))
 
     def send(self, frame: bytes) -> None:
         """Say a frame, or several."""
-        if not self._closed:
+        if not self._closed and not self._mute:
             self._outbox.send(frame)
 
     def close(self, condition: str, description: str) -> None:
@@ -111,8 +118,36 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def abort(self) -> None:
-        """Drop the connection without a word, as a broken network does."""
+        """Drop the connection without a word, as a broken network does; what is not written is lost."""
+        self._closed = True
         self._transport.abort()
+
+    def strike(self, at: Point, entity: str = "", link: Link | None = None) -> Blow:
+        """Meet the fault that strikes at this moment, if one does.
+
+        What befalls the connection or the link is done; the rest is for whom
+        it concerns, who goes on only if the blow is not final.
+
+        Args:
+            at: The moment.
+            entity: The path of the entity it is about.
+            link: The link that a ``detach`` forces off.
+        """
+        armed = self.broker.faults.strike(at, entity)
+        if armed is None:
+            return NOTHING
+        blow = blow_of(armed)
+        if blow.kind is Kind.DROP:
+            self.abort()
+        elif blow.kind is Kind.SILENCE:
+            self._mute = True
+        elif blow.kind is Kind.DELAY:
+            self._outbox.delay(armed.fault.seconds)
+        elif blow.kind is Kind.KILL and self.broker.kill is not None:
+            self.broker.kill()
+        elif blow.kind is Kind.DETACH and link is not None and blow.refusal is not None:
+            link.detach(blow.refusal.condition, blow.refusal.description)
+        return blow
 
     def links(self) -> Iterator[Link]:
         """The links of all its sessions."""

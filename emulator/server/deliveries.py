@@ -14,6 +14,7 @@ from ..entities.errors import EntityError
 from ..entities.message import Delivery
 from .amending import amender
 from .delivering import encode_delivery, tag_of
+from .faults import Kind, Point
 from .links import SERIAL, OutboundLink
 
 if TYPE_CHECKING:
@@ -71,11 +72,22 @@ class EntityOutbound(OutboundLink):
             self.detach(error.condition, error.description)
             return False
         if deliveries:
-            self._transfer(deliveries)
-        if len(deliveries) < count or not self.credit:
+            self._hand_over(deliveries)
+        if len(deliveries) < count or not self.credit or not self.open:
             return False
         self.session.wake(self)
         return True
+
+    def _hand_over(self, deliveries: list[Delivery]) -> None:
+        self.use()
+        blow = self.session.connection.strike(Point.DELIVER, self._entity.name)
+        if blow.kind is Kind.REORDER:
+            blow.random.shuffle(deliveries)
+        self._transfer(deliveries)
+        if blow.kind is Kind.LOSE_LOCK:
+            self._entity.lapse([delivery.token for delivery in deliveries if delivery.token is not None])
+        elif blow.refusal is not None:
+            self.detach(blow.refusal.condition, blow.refusal.description)
 
     def _transfer(self, deliveries: list[Delivery]) -> None:
         session, frames = self.session, list[bytes]()
@@ -103,12 +115,19 @@ class EntityOutbound(OutboundLink):
         numbers, outcome = self._held(first, last), disposition.state
         if not numbers:
             return set()
+        self.use()
         if not isinstance(outcome, Outcome):
             if disposition.settled:
                 self.forget([self._unsettled[number] for number in numbers])
             return set(numbers)
-        lost = self._apply(numbers, outcome)
-        if not disposition.settled:
+        connection, name = self.session.connection, self._entity.name
+        blow = connection.strike(Point.SETTLE, name, self)
+        if blow.is_final:
+            return set(numbers)
+        if blow.kind is Kind.LOSE_LOCK:
+            self._entity.lapse([self._unsettled[number] for number in numbers if number in self._unsettled])
+        lost = self._apply(numbers, outcome) if blow.refusal is None else dict.fromkeys(numbers, blow.refusal)
+        if not connection.strike(Point.SETTLED, name, self).is_final and not disposition.settled:
             self._confirm(numbers, lost, _echo(outcome))
         return set(numbers)
 

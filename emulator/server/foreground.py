@@ -1,6 +1,7 @@
 """The embedded Service Bus as a program of its own."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from ..entities.namespace import Namespace
 from .listener import EmbeddedServiceBus
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_KILLED = 137
 
 
 def serve(
@@ -42,7 +44,9 @@ def serve(
     namespace = Namespace(path=path)
     try:
         create(namespace)
-        bus = EmbeddedServiceBus(namespace, host=host, port=port, latency=latency, key=key)
+        bus = EmbeddedServiceBus(
+            namespace, host=host, port=port, latency=latency, key=key, kill=lambda: os._exit(_KILLED)
+        )
         asyncio.run(_until_signal(bus, on_ready))
     finally:
         namespace.close()

@@ -26,6 +26,11 @@ class Link:
         self.name = attach.name
         self.handle = attach.handle
         self.open = True
+        self.use()
+
+    def use(self) -> None:
+        """Note that the link did something now, so that it does not count as idle."""
+        self.used_at = self.session.connection.broker.clock()
 
     def confirm(self, attach: Attach) -> None:
         """Confirm the client's attach, echoing its source and target.

@@ -9,10 +9,13 @@ from ..entities.namespace import Namespace
 from .broker import Broker
 from .conditions import CONNECTION_FORCED
 from .connection import Connection
+from .faults import Armed, Fault, Faults, Kind
+from .idling import part_with_idle
 from .turns import Turns
 
 _POLICY = "RootManageSharedAccessKey"
 _ANY_KEY = "SAS_KEY_VALUE"
+_IDLE_TICK = 5.0
 
 
 class EmbeddedServiceBus:
@@ -27,6 +30,10 @@ class EmbeddedServiceBus:
         key: The shared access key clients must hold; without one, any will do.
         locks_follow_link: Whether a receiver that goes gives back what it had
             locked; else the locks stay until they lapse, as Service Bus has it.
+        idle_limits: Whether links idle for ten minutes are detached, and connections
+            without links closed after five (one, if there never was a link).
+        kill: Ends the process at once, for a fault of that kind; ``None``: such a
+            fault is refused.
     """
 
     def __init__(
@@ -39,6 +46,8 @@ class EmbeddedServiceBus:
         clock: Callable[[], float] = time.time,
         key: str | None = None,
         locks_follow_link: bool = False,
+        idle_limits: bool = False,
+        kill: Callable[[], None] | None = None,
     ) -> None:
         self.namespace = namespace
         self._host = host
@@ -47,6 +56,10 @@ class EmbeddedServiceBus:
         self._clock = clock
         self._key = key
         self._locks_follow_link = locks_follow_link
+        self._idle_limits = idle_limits
+        self._kill = kill
+        self._faults = Faults()
+        self._idling: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
         self._broker: Broker | None = None
 
@@ -72,10 +85,12 @@ class EmbeddedServiceBus:
         loop = asyncio.get_running_loop()
         turns = Turns(self.namespace, self._clock)
         broker = Broker(self.namespace, turns, self._clock, self._latency, self._key, self._locks_follow_link)
+        broker.faults, broker.kill = self._faults, self._kill
         self._server = await loop.create_server(lambda: Connection(broker), self._host, self._port)
         self._broker = broker
         self._port = self._server.sockets[0].getsockname()[1]
         turns.expire()
+        self._watch_idle()
 
     async def stop(self) -> None:
         """Stop listening, part with every client and commit; the namespace stays open."""
@@ -83,6 +98,8 @@ class EmbeddedServiceBus:
             return
         self._server.close()
         self._server = None
+        if self._idling is not None:
+            self._idling.cancel()
         for connection in list(self._broker.connections):
             connection.close(CONNECTION_FORCED, "The emulator is stopping.")
         self._broker.turns.stop()
@@ -100,6 +117,31 @@ class EmbeddedServiceBus:
         """Apply at once what the clock has brought about: locks, time to live, schedules."""
         if self._broker is not None:
             self._broker.turns.expire()
+            if self._idle_limits:
+                part_with_idle(self._broker)
+
+    def arm(self, fault: Fault) -> int:
+        """Let a fault wait for its chances from now on; its number.
+
+        Raises:
+            ValueError: The process would be killed, and it is not the broker's own.
+        """
+        if fault.kind is Kind.KILL and self._kill is None:
+            raise ValueError("a kill ends the process; this broker runs in one that is not its own")
+        return self._faults.arm(fault)
+
+    def disarm(self, number: int | None = None) -> None:
+        """Let a fault strike no more, or all of them."""
+        self._faults.disarm(number)
+
+    def armed(self) -> list[Armed]:
+        """The faults that were armed and not disarmed, with how often they struck."""
+        return self._faults.armed()
+
+    def _watch_idle(self) -> None:
+        if self._broker is not None and self._idle_limits:
+            part_with_idle(self._broker)
+            self._idling = asyncio.get_running_loop().call_later(_IDLE_TICK, self._watch_idle)
 
 
 def _reachable(host: str) -> str:

@@ -34,8 +34,13 @@ def answer_management(connection: "Connection", entity: str, request: Request) -
         answer = _answer(connection, entity, request)
     except (EntityError, DecodeError) as error:
         refusal = error if isinstance(error, EntityError) else EntityError(ARGUMENT_ERROR, str(error))
-        return _response(request, status_of(refusal), refusal.description, {}, refusal.condition)
+        return refuse_request(request, refusal)
     return _response(request, answer.status, "OK" if answer.status == OK else "No content", answer.body)
+
+
+def refuse_request(request: Request, refusal: EntityError) -> bytes:
+    """Return the response to a request that is refused."""
+    return _response(request, status_of(refusal), refusal.description, {}, refusal.condition)
 
 
 def _answer(connection: "Connection", entity: str, request: Request) -> Answer:

@@ -27,6 +27,7 @@ class Outbox:
         self._frames: list[bytes] = []
         self._delayed: deque[tuple[float, bytes]] = deque()
         self._closing = False
+        self._extra = 0.0
         self._loop = asyncio.get_running_loop()
 
     def send(self, data: bytes) -> None:
@@ -34,6 +35,10 @@ class Outbox:
         if not self._frames:
             self._pending(self)
         self._frames.append(data)
+
+    def delay(self, seconds: float) -> None:
+        """Let what is said in this turn leave so much later; what follows stays behind it."""
+        self._extra = max(self._extra, seconds)
 
     def close(self) -> None:
         """Close the connection once everything is said."""
@@ -43,10 +48,14 @@ class Outbox:
     def flush(self) -> None:
         """Write what has been said; the server calls it once the store is committed."""
         data, self._frames = b"".join(self._frames), []
-        if not self._latency:
+        late, self._extra = self._latency + self._extra, 0.0
+        if not late and not self._delayed:
             self._write(data)
             return
-        self._delayed.append((self._loop.time() + self._latency, data))
+        due = self._loop.time() + late
+        if self._delayed:
+            due = max(due, self._delayed[-1][0])
+        self._delayed.append((due, data))
         if len(self._delayed) == 1:
             self._loop.call_at(self._delayed[0][0], self._release)
 

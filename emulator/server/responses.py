@@ -7,10 +7,12 @@ from ..amqp.errors import DecodeError
 from ..amqp.performatives import Attach
 from ..amqp.requests import Request, decode_request
 from ..amqp.transfers import transfer_frames
-from .addresses import Address, Node
+from .addresses import Address, Node, parse_address
 from .conditions import DECODE_ERROR
+from .faults import Point
 from .links import SERIAL, InboundLink, OutboundLink
-from .management import answer_management
+from .management import answer_management, refuse_request
+from .tokens import refuse_token
 
 if TYPE_CHECKING:
     from .session import Session
@@ -73,15 +75,25 @@ class RequestInbound(InboundLink):
             return
         if not settled:
             self.accept(delivery_id)
-        link = self._response_link(request)
-        if link is not None:
-            link.respond(self._answer(request))
+        link, answer = self._response_link(request), self._answer(request)
+        if link is not None and answer is not None:
+            link.respond(answer)
 
-    def _answer(self, request: Request) -> bytes:
-        connection = self.session.connection
-        if self._address.node is Node.TOKENS:
+    def _answer(self, request: Request) -> bytes | None:
+        """Do what is asked; ``None`` where a fault lets nothing be said."""
+        connection, entity = self.session.connection, self._address.entity
+        of_tokens = self._address.node is Node.TOKENS
+        if of_tokens:
+            audience = parse_address(request.properties.get("name"))
+            entity = "" if audience is None else audience.entity
+        blow = connection.strike(Point.AUTH if of_tokens else Point.REQUEST, entity)
+        if blow.is_final:
+            return None
+        if blow.refusal is not None:
+            return refuse_token(request, blow.refusal) if of_tokens else refuse_request(request, blow.refusal)
+        if of_tokens:
             return connection.tokens.answer(request)
-        return answer_management(connection, self._address.entity, request)
+        return answer_management(connection, entity, request)
 
     def _response_link(self, request: Request) -> ResponseOutbound | None:
         """Return the link that receives responses: the one the request names, else one of this node."""

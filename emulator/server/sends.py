@@ -9,6 +9,7 @@ from ..entities.entity import Target
 from ..entities.errors import EntityError
 from .conditions import DECODE_ERROR
 from .content import read_batch, read_content
+from .faults import Kind, Point
 from .links import InboundLink
 
 if TYPE_CHECKING:
@@ -26,13 +27,26 @@ class EntityInbound(InboundLink):
 
     def receive(self, delivery_id: int, message_format: int, payload: bytes, *, settled: bool) -> None:
         """Enqueue a message, or every message of a batch."""
+        blow = self.session.connection.strike(Point.SEND, self._entity.name, self)
+        if blow.is_final:
+            return
+        refusal = blow.refusal or self._enqueue(message_format, payload, twice=blow.kind is Kind.DUPLICATE)
+        if refusal is None and self.session.connection.strike(Point.SENT, self._entity.name, self).is_final:
+            return
+        if settled:
+            return
+        if refusal is None:
+            self.accept(delivery_id)
+        else:
+            self.reject(delivery_id, refusal.condition, str(refusal))
+
+    def _enqueue(self, message_format: int, payload: bytes, *, twice: bool) -> EntityError | None:
+        """Hand messages to the entity; why it does not take them, if it does not."""
         try:
             contents = read_batch(payload) if message_format == BATCH_FORMAT else [read_content(payload)]
-            self._entity.send(contents)
-        except (DecodeError, EntityError) as error:
-            if not settled:
-                condition = error.condition if isinstance(error, EntityError) else DECODE_ERROR
-                self.reject(delivery_id, condition, str(error))
-            return
-        if not settled:
-            self.accept(delivery_id)
+            self._entity.send(contents * 2 if twice else contents)
+        except EntityError as error:
+            return error
+        except DecodeError as error:
+            return EntityError(DECODE_ERROR, str(error))
+        return None

@@ -16,8 +16,9 @@ from ..amqp.performatives import (
     encode_performative,
 )
 from ..entities.errors import LOCK_LOST, EntityError
-from .attaching import attach_link
+from .attaching import attach_link, entity_of
 from .conditions import HANDLE_IN_USE, UNATTACHED_HANDLE
+from .faults import Point
 from .links import SERIAL, InboundLink, Link, OutboundLink
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Session:
         self._incoming_window -= 1
         link = self.links.get(transfer.handle)
         if link is not None:
+            link.use()
             link.on_transfer(transfer, payload)
         elif transfer.handle not in self._detached:
             self.connection.end(self, UNATTACHED_HANDLE, f"No link is attached at handle {transfer.handle}.")
@@ -147,6 +149,7 @@ class Session:
             self.send_transfers(waiting)
         for link in self.links.values():
             if link.handle == flow.handle:
+                link.use()
                 link.on_flow(flow)
             elif isinstance(link, OutboundLink) and link.credit:
                 self.wake(link)
@@ -171,7 +174,12 @@ class Session:
         if attach.handle in self.links:
             self.connection.end(self, HANDLE_IN_USE, f"A link is attached at handle {attach.handle} already.")
             return
+        blow = self.connection.strike(Point.ATTACH, entity_of(attach))
+        if blow.is_final:
+            return
         try:
+            if blow.refusal is not None:
+                raise blow.refusal
             link = attach_link(self, attach)
         except EntityError as error:
             self.refuse(attach, error)

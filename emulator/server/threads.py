@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ..entities.namespace import Namespace
+from .faults import Fault
 from .listener import EmbeddedServiceBus
 
 _T = TypeVar("_T")
@@ -53,6 +54,28 @@ class RunningBroker:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
+    def arm(self, fault: Fault) -> int:
+        """Let a fault wait for its chances from now on; its number, for :meth:`disarm` and :meth:`hits`.
+
+        Raises:
+            ValueError: The fault would kill this process.
+        """
+        return self._run(lambda: self._bus.arm(fault))
+
+    def disarm(self, number: int | None = None) -> None:
+        """Let a fault strike no more, or all of them."""
+        self._run(lambda: self._bus.disarm(number))
+
+    def hits(self, number: int) -> int:
+        """How often a fault has struck; 0 of one that is not armed."""
+        return self._run(lambda: next((each.hits for each in self._bus.armed() if each.number == number), 0))
+
+    def _run(self, function: Callable[[], _T]) -> _T:
+        async def run() -> _T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
     def drop_connections(self) -> None:
         """Drop every client without a word, as a broken network does."""
         self._loop.call_soon_threadsafe(self._bus.drop_connections)
@@ -68,6 +91,7 @@ def run_in_thread(
     clock: Callable[[], float] = time.time,
     key: str | None = None,
     locks_follow_link: bool = False,
+    idle_limits: bool = False,
 ) -> Iterator[RunningBroker]:
     """Run an embedded Service Bus beside the caller.
 
@@ -80,6 +104,7 @@ def run_in_thread(
         clock: Likewise.
         key: Likewise.
         locks_follow_link: Likewise.
+        idle_limits: Likewise.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -94,6 +119,7 @@ def run_in_thread(
             clock=clock,
             key=key,
             locks_follow_link=locks_follow_link,
+            idle_limits=idle_limits,
         )
 
     with _loop_in_thread() as loop:

@@ -11,9 +11,14 @@ from ..amqp.requests import Request, encode_response
 from ..amqp.types import Int
 from ..entities.errors import EntityError
 from .addresses import parse_address
-from .conditions import UNAUTHORIZED
+from .conditions import UNAUTHORIZED, status_of
 
 _SAS = "SharedAccessSignature "
+
+
+def refuse_token(request: Request, refusal: EntityError) -> bytes:
+    """Return the response to a token that is refused."""
+    return _response(request, status_of(refusal), refusal.description)
 
 
 class Tokens:
@@ -47,9 +52,7 @@ class Tokens:
     def answer(self, request: Request) -> bytes:
         """Answer a ``put-token`` request."""
         code, text = self._put(request)
-        return encode_response(
-            request.message_id, {"status-code": Int(code), "status-description": text}, None
-        )
+        return _response(request, code, text)
 
     def demand(self, entity: str) -> None:
         """Insist on a token for an entity.
@@ -94,3 +97,9 @@ class Tokens:
         return hmac.compare_digest(
             base64.b64encode(digest).decode(), unquote_plus(raw["sig"]).replace(" ", "+")
         )
+
+
+def _response(request: Request, status: int, description: str) -> bytes:
+    return encode_response(
+        request.message_id, {"status-code": Int(status), "status-description": description}, None
+    )
