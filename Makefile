@@ -28,10 +28,10 @@ lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
 unit: $(VENV)/.ready-dev $(MARIADB) ## The tests, against the embedded Service Bus over TCP and real databases
 	@echo "== tests (newest supported azure-servicebus)"
 	@$(PYTHON) tests/sinks/servers.py
-	@$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 explore: $(VENV)/.ready-dev $(MARIADB) ## The tests once more, properties on examples never tried before
-	@CDSBRIDGE_EXPLORE=1 $(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	@CDSBRIDGE_EXPLORE=1 $(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, on the oldest one we support
 	@echo "== tests of the SDK contract (azure-servicebus $(OLDEST_SDK))"
