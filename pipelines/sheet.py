@@ -15,6 +15,9 @@ from rich.text import Text
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+_SHORT: Final = 30
+"""Characters of a cell that are kept in one line."""
+
 Cell = str | int | float | bool | None
 
 
@@ -95,7 +98,8 @@ def _draw(sheet: Sheet) -> None:
         table = Table(title=sheet.title or None, title_justify="left", box=box.SIMPLE_HEAD)
         right = _right(sheet)
         for at, name in enumerate(sheet.columns):
-            table.add_column(name, justify="right" if at in right else "left", overflow="fold")
+            short = all(len(_text(row[at])) <= _SHORT for row in sheet.rows)
+            table.add_column(name, justify="right" if at in right else "left", overflow="fold", no_wrap=short)
         for row in sheet.rows:
             table.add_row(*(Text(_text(cell)) for cell in row))
         console.print(table)

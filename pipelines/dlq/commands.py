@@ -1,5 +1,6 @@
 """The commands ``dlq list``, ``peek``, ``group``, ``explain`` and ``export``: they look, and take nothing."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from .causes import advice, description_of, now_of
 from .copies import Copy
 from .looking import Count, Group, counted, dead_letter_queues, grouped, selected
 
+_TABLES: Final = 8
+"""Tables that are named."""
 _NO_LETTERS: Final = "No dead letters there."
 
 
@@ -38,9 +41,9 @@ class Chosen:
     entities: Sequence[str]
     selection: Selection
 
-    def messages(self) -> Generator[Envelope]:
-        """Yield the messages, by peeking."""
-        return selected(self.config.source, self.entities, self.selection)
+    def messages(self, *, deferred: bool | None = None) -> Generator[Envelope]:
+        """Yield the messages, by peeking: all, only those that are set aside, or only those that are not."""
+        return selected(self.config.source, self.entities, self.selection, deferred=deferred)
 
 
 def choose(
@@ -143,7 +146,7 @@ def group_command(chosen: Chosen, at_most: int, output: str) -> int:
 
 def explain_command(chosen: Chosen, at_most: int, output: str) -> int:
     """Say of each cause what it means, what a replay would do now, and what to do; return the exit code."""
-    groups = grouped(chosen.messages(), at_most)
+    groups = grouped(chosen.messages(), at_most, by_table=False)
     told = [(group, _replayed(chosen.config, group)) for group in groups]
     if output == "json":
         show_json(
@@ -177,10 +180,9 @@ def _replayed(config: BridgeConfig, group: Group) -> dict[str, int]:
 
 def _explained(group: Group, now: dict[str, int]) -> Iterator[str]:
     cause, count = group.cause, group.count
-    about = "".join(
-        f", {what} {value}" for what, value in (("code", cause.code), ("table", cause.table)) if value
-    )
-    yield f"{count.messages:,} in {count.entity}: {cause.reason or '(no reason)'}{about}"
+    code = f", code {cause.code}" if cause.code else ""
+    yield f"{count.messages:,} in {count.entity}: {cause.reason or '(no reason)'}{code}"
+    yield f"  About {_told(group.tables) or 'no table'}."
     if sentence := description_of(group.samples[0]) if group.samples else "":
         yield f"  They say: {shortened(sentence, 300)}"
     if group.again:
@@ -193,6 +195,11 @@ def _explained(group: Group, now: dict[str, int]) -> Iterator[str]:
 
 def _again(group: Group) -> str:
     return ", ".join(f"{reason} ({count:,})" for reason, count in group.again.most_common(3))
+
+
+def _told(tables: Counter[str]) -> str:
+    named = [f"{table} ({count:,})" for table, count in tables.most_common(_TABLES) if table]
+    return ", ".join([*named, "…"] if len(tables) > _TABLES else named)
 
 
 def _number(count: Count) -> Cell:
@@ -232,5 +239,6 @@ def _group_tree(group: Group) -> dict[str, object]:
         "reason": cause.reason,
         "code": cause.code,
         "table": cause.table,
+        "tables": dict(group.tables),
         "again": dict(group.again),
     }

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
@@ -11,7 +11,7 @@ from ...model.errors import ConfigError
 from ...sources.address import Address
 from ...sources.browse import browse
 from ...sources.config import ServiceBusSource
-from ...sources.plan import Selection
+from ...sources.plan import Selection, table_of
 from .causes import Cause, cause_of, now_of
 
 _SAMPLES: Final = 100
@@ -56,12 +56,14 @@ class Group:
         cause: Theirs.
         count: How many, and of when.
         again: Why replays rejected them again, and how many.
+        tables: What they are about, and how many.
         samples: The first of them.
     """
 
     cause: Cause
     count: Count
     again: Counter[str] = field(default_factory=Counter)
+    tables: Counter[str] = field(default_factory=Counter)
     samples: list[Envelope] = field(default_factory=list)
 
 
@@ -111,30 +113,40 @@ def counted(source: ServiceBusSource, entity: str, at_most: int) -> Count:
     return count
 
 
-def selected(source: ServiceBusSource, entities: Iterable[str], selection: Selection) -> Generator[Envelope]:
+def selected(
+    source: ServiceBusSource, entities: Iterable[str], selection: Selection, *, deferred: bool | None = None
+) -> Generator[Envelope]:
     """Yield the dead letters that are meant, entity by entity, none of them taken.
+
+    Args:
+        source: The namespace.
+        entities: Paths of the dead-letter queues.
+        selection: Which.
+        deferred: Only those that are set aside, or only those that are not.
 
     Raises:
         BridgeError: They cannot be read.
     """
     for entity in entities:
-        yield from filter(selection.takes, browse(source, entity))
+        yield from filter(selection.takes, browse(source, entity, deferred=deferred))
 
 
-def grouped(found: Iterable[Envelope], at_most: int | None = None) -> list[Group]:
+def grouped(found: Iterable[Envelope], at_most: int | None = None, *, by_table: bool = True) -> list[Group]:
     """Put dead letters in groups by entity and cause, the largest first.
 
     Args:
         found: The dead letters.
         at_most: Messages to look at.
+        by_table: Whether those about another table are another group.
     """
     groups: dict[tuple[str, Cause], Group] = {}
     kept = 0
     for envelope in islice(found, at_most):
-        cause = cause_of(envelope)
+        cause = cause_of(envelope) if by_table else replace(cause_of(envelope), table="")
         key = (envelope.entity, cause)
         group = groups.setdefault(key, Group(cause, Count(envelope.entity)))
         group.count.add(envelope)
+        group.tables[table_of(envelope)] += 1
         if now_of(envelope):
             group.again[now_of(envelope)] += 1
         if len(group.samples) < _SAMPLES and kept < _SAMPLED:

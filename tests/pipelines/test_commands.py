@@ -44,6 +44,19 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert f"Example: cdsbridge {command}" in ended.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(f"dlq {name}" for name in ("list", "peek", "group", "explain", "export")),
+        *(f"quarantine {name}" for name in ("list", "show", "replay")),
+    ],
+)
+def test_every_command_of_a_group_has_help_with_an_example(command: str) -> None:
+    ended = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert ended.exit_code == 0
+    assert f"Example: cdsbridge {command}" in ended.output
+
+
 def test_an_unknown_option_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["run", "--nonsense"]).exit_code == 2
 
