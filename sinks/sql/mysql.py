@@ -81,7 +81,6 @@ class MysqlStore(SetStore):
     def __init__(self, engine: sa.Engine, by_file: bool) -> None:
         super().__init__(None)
         self._engine = engine
-        self._asked = by_file
         self._by_file: bool | None = None if by_file else False
 
     @contextlib.contextmanager

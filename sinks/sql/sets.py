@@ -91,12 +91,14 @@ class SetStore:
 
     Args:
         native: ``postgresql`` for its one statement of a history, ``None`` for the pair any database has.
+        own: What sets the names of its staging tables apart, where other connections see them.
     """
 
     errors: tuple[type[Exception], ...] = ()
 
-    def __init__(self, native: str | None) -> None:
+    def __init__(self, native: str | None, own: str = "") -> None:
         self._native = native
+        self._staged, self._asked = f"_staged{own}", f"_asked{own}"
 
     def begin(self) -> AbstractContextManager[SetTransaction]:
         """Return a transaction."""
@@ -119,7 +121,7 @@ class SetStore:
         schema: pa.Schema,
     ) -> pa.Table:
         """Return the rows whose group is among those given."""
-        staging = staging_of("_asked", table, [group])
+        staging = staging_of(self._asked, table, [group])
         with transaction.loaded(staging, pa.table({group: groups})):
             return transaction.fetch(held_set(table, staging, group, schema.names), schema)
 
@@ -134,7 +136,7 @@ class SetStore:
         if not rows.num_rows:
             return _nothing
         names = filled(rows)
-        staging = staging_of("_staged", table, names)
+        staging = staging_of(self._staged, table, names)
         clauses, staged = made(staging), rows.select(names)
 
         def write(transaction: SetTransaction) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from ..base import Claim
 from .duckdb import DuckdbStore
 from .engine import full_url, open_engine
+from .mssql import MssqlStore
 from .mysql import MysqlStore
 from .names import limits
 from .postgresql import AdbcStore
@@ -123,6 +124,8 @@ class SqlSink(BaseModel):
             if kind in {"mysql", "mariadb"}:
                 asked = str(self._full().query.get("local_infile", "")).lower()
                 return MysqlStore(engine, asked in _TRUE)
+            if kind == "mssql" and engine.driver == "mssqlpython":
+                return MssqlStore(engine, self._engine(writing=True))
             if kind == "duckdb":
                 return DuckdbStore(engine)
         return RowStore(engine, kind if kind == "sqlite" and not self.portable else None)

@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy_bigquery import BigQueryDialect
 
 from cdsbridge.sinks import SqlSink, ledger
+from cdsbridge.sinks.sql.duckdb_dialect import DuckdbDialect
 from cdsbridge.sinks.sql.fence import TABLE as FENCE
 from cdsbridge.sinks.sql.names import fitted, limits
 from cdsbridge.sinks.sql.sets import absent_set, history_sets, replace_sets, staging_of
@@ -146,6 +147,11 @@ def test_a_state_is_keyed_by_a_bounded_id_and_parties_have_an_index(name: str) -
     assert re.search(r"PRIMARY KEY \(\W?Id\W?\)", ddl)
     assert re.search(r"Id\W? N?VARCHAR\(190\)", ddl)
     assert [[column.key for column in index.columns] for index in table.indexes] == [["_set"]]
+
+
+def test_duckdb_has_no_index_that_a_kill_may_leave_empty() -> None:
+    table = SqlTables(DuckdbDialect(), None).of(state_schema("activityparty", {"partyid": pa.string()}))
+    assert not table.indexes
 
 
 @pytest.mark.parametrize("name", ["mssql", "snowflake", "mysql", "bigquery"])
