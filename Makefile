@@ -4,12 +4,13 @@ PYTHON := $(VENV)/bin/python
 OLDEST_SDK := 7.14.3
 SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/emulator/server
 MARIADB := .cache/mariadb
+NODE_CLIENT := .cache/node/node_modules
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
 
-.PHONY: help demo test lint unit explore sdk bench lock schema docs clean
+.PHONY: help demo test lint unit explore sdk test-live-suite bench lock schema docs clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.ready-run ## Show the whole bridge on this machine: broker, Dataverse, a crash, the proof
 	@$(VENV)/bin/cdsbridge demo $(ARGS)
@@ -25,17 +26,20 @@ lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
 	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
 	@$(VENV)/bin/deptry .
 
-unit: $(VENV)/.ready-dev $(MARIADB) ## The tests, against the embedded Service Bus over TCP and real databases
+unit: $(VENV)/.ready-dev $(MARIADB) $(NODE_CLIENT) ## The tests, against the embedded Service Bus over TCP and real databases
 	@echo "== tests (newest supported azure-servicebus)"
 	@$(PYTHON) tests/sinks/servers.py
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
-explore: $(VENV)/.ready-dev $(MARIADB) ## The tests once more, properties on examples never tried before
+explore: $(VENV)/.ready-dev $(MARIADB) $(NODE_CLIENT) ## The tests once more, properties on examples never tried before
 	@CDSBRIDGE_EXPLORE=1 $(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 sdk: $(VENV)/.ready-dev $(OLD_SDK_DIR) ## The contract with the SDK once more, on the oldest one we support
 	@echo "== tests of the SDK contract (azure-servicebus $(OLDEST_SDK))"
 	@PYTHONPATH=$(OLD_SDK_DIR) CDSBRIDGE_EXPECT_SDK=$(OLDEST_SDK) $(PYTHON) -m pytest -n 2 --dist loadfile $(SDK_TESTS)
+
+test-live-suite: $(VENV)/.ready-dev ## Microsoft's own live tests against the embedded Service Bus; some 15 minutes
+	@$(PYTHON) bench/live.py $(ARGS)
 
 bench: $(VENV)/.ready-dev ## The long proofs and measurements; see bench/README.md
 	@$(PYTHON) bench/flatten.py
@@ -73,3 +77,6 @@ $(OLD_SDK_DIR):
 
 $(MARIADB):
 	@sh .ci/mariadb.sh $@
+
+$(NODE_CLIENT): tests/emulator/node/package-lock.json
+	@sh .ci/node.sh $(@D)
