@@ -22,13 +22,13 @@ from ..filters.rules import (
 )
 from .conditions import argument_error
 
-_FAMILY: Final = 0x137 << 32
-_RULE: Final = ULong(_FAMILY | 4)
-_NO_ACTION: Final = ULong(_FAMILY | 5)
-_SQL: Final = ULong(_FAMILY | 6)
-_TRUE: Final = ULong(_FAMILY | 7)
-_FALSE: Final = ULong(_FAMILY | 8)
-_CORRELATION: Final = ULong(_FAMILY | 9)
+_RULE: Final = ULong(0x13700000004)
+_NO_ACTION: Final = ULong(0x13700000005)
+_SQL_ACTION: Final = ULong(0x13700000006)
+_SQL: Final = ULong(0x1370000006)  # the clients know filters by codes one digit shorter
+_TRUE: Final = ULong(0x1370000007)
+_FALSE: Final = ULong(0x1370000008)
+_CORRELATION: Final = ULong(0x1370000009)
 _SQL_VERSION: Final = 20
 
 
@@ -82,7 +82,9 @@ def _read_action(given: Value) -> SqlAction | None:
 
 def write_rule(rule: Rule) -> Described:
     """The description of a rule, as a list of its kind."""
-    action = Described(_NO_ACTION, []) if rule.action is None else Described(_SQL, [rule.action.expression])
+    action = (
+        Described(_NO_ACTION, []) if rule.action is None else Described(_SQL_ACTION, [rule.action.expression])
+    )
     created = Timestamp(int(rule.created_at * 1000))
     return Described(_RULE, [_write_filter(rule.filter), action, rule.name, created])
 

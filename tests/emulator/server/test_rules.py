@@ -92,16 +92,16 @@ def test_rules_are_added_listed_and_removed(ask: Ask, broker: RunningBroker) -> 
     assert [rule.descriptor for rule in found] == [0x13700000004] * 3
     first, second, third = (rule.value for rule in found)
     assert first[:3] == [
-        Described(0x13700000006, ["a = 1", 20]),
+        Described(0x1370000006, ["a = 1", 20]),
         Described(0x13700000006, ["SET b = 2"]),
         "sql",
     ]
     assert second[:3] == [
-        Described(0x13700000009, [None, None, None, None, "l", None, None, None, {"n": 5}]),
+        Described(0x1370000009, [None, None, None, None, "l", None, None, None, {"n": 5}]),
         Described(0x13700000005, []),
         "cor",
     ]
-    assert third[0] == Described(0x13700000008, [])
+    assert third[0] == Described(0x1370000008, [])
     page = ask("enumerate-rules", {"skip": Int(1), "top": Int(1)})[3]
     assert isinstance(page, dict)
     assert [entry["rule-description"].value[2] for entry in page["rules"]] == ["cor"]
