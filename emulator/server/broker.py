@@ -2,17 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from uuid import uuid4
 
+from ..admin.http import HttpRequest, HttpResponse
 from ..entities.entity import Source
 from ..entities.namespace import Namespace
 from .faults import Faults
 from .turns import Turns
 
 if TYPE_CHECKING:
-    from .connection import Connection
     from .deliveries import EntityOutbound
+
+Route: TypeAlias = Callable[[HttpRequest], HttpResponse | None]
+"""Answers a request; ``None``: it is not for this route."""
+
+
+class Client(Protocol):
+    """A connection, whatever it speaks."""
+
+    def close(self, condition: str, description: str) -> None:
+        """End the connection, telling the client why if it can be told."""
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +40,8 @@ class Broker:
         key: The shared access key that is demanded; ``None`` takes any.
         locks_follow_link: Whether a link that goes gives back what it had locked.
         container_id: The name the broker goes by.
-        connections: Those that are open.
+        routes: What answers HTTP requests: the first that returns a response.
+        connections: Those that are open, whatever they speak.
         receivers: The links that receive, by entity.
         faults: What shall go wrong.
         kill: Ends the process at once, as a kill does; ``None`` where it is not the broker's to end.
@@ -40,7 +54,16 @@ class Broker:
     key: str | None = field(default=None, repr=False)
     locks_follow_link: bool = False
     container_id: str = field(default_factory=lambda: uuid4().hex)
-    connections: "set[Connection]" = field(default_factory=set)
+    routes: list[Route] = field(default_factory=list)
+    connections: "set[Client]" = field(default_factory=set)
     receivers: "dict[Source, dict[EntityOutbound, None]]" = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     kill: Callable[[], None] | None = None
+
+    def answer_http(self, request: HttpRequest) -> HttpResponse:
+        """Do what an HTTP request asks, by the first route that is for it."""
+        for route in self.routes:
+            response = route(request)
+            if response is not None:
+                return response
+        return HttpResponse(404, b"There is nothing at this address.")

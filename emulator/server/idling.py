@@ -7,6 +7,7 @@ from typing import Final
 
 from .broker import Broker
 from .conditions import CONNECTION_FORCED
+from .connection import Connection
 from .deliveries import EntityOutbound
 from .links import Link
 from .sends import EntityInbound
@@ -26,7 +27,7 @@ _DETACH_FORCED: Final = "amqp:link:detach-forced"
 def part_with_idle(broker: Broker) -> None:
     """Detach links and close connections that have done nothing for too long by the broker's clock."""
     now = broker.clock()
-    for connection in list(broker.connections):
+    for connection in [each for each in broker.connections if isinstance(each, Connection)]:
         links = list(connection.links())
         for link in links:
             if isinstance(link, EntityOutbound | EntityInbound) and now - link.used_at >= LINK_SECONDS:

@@ -2,14 +2,18 @@
 
 import asyncio
 import ipaddress
+import ssl
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ..entities.namespace import Namespace
 from .broker import Broker
+from .certificate import server_context, write_certificate
 from .conditions import CONNECTION_FORCED
-from .connection import Connection
 from .faults import Armed, Fault, Faults, Kind
+from .front import Front
 from .idling import part_with_idle
 from .turns import Turns
 
@@ -34,6 +38,9 @@ class EmbeddedServiceBus:
             without links closed after five (one, if there never was a link).
         kill: Ends the process at once, for a fault of that kind; ``None``: such a
             fault is refused.
+        certificate: PEM file with a certificate and its key, for TLS on the same
+            port; one of our own making is written if there is none.  ``None``: it
+            lies in a temporary folder and goes when the broker stops.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class EmbeddedServiceBus:
         locks_follow_link: bool = False,
         idle_limits: bool = False,
         kill: Callable[[], None] | None = None,
+        certificate: Path | None = None,
     ) -> None:
         self.namespace = namespace
         self._host = host
@@ -60,6 +68,9 @@ class EmbeddedServiceBus:
         self._kill = kill
         self._faults = Faults()
         self._idling: asyncio.TimerHandle | None = None
+        self._certificate = certificate
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._context: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._broker: Broker | None = None
 
@@ -76,6 +87,22 @@ class EmbeddedServiceBus:
             f"SharedAccessKey={self._key or _ANY_KEY};UseDevelopmentEmulator=true"
         )
 
+    @property
+    def certificate(self) -> Path:
+        """The PEM file that a client trusts to speak TLS, its ``connection_verify``; made if it is not there.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self._certificate is None:
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="cdsbridge-")
+            self._certificate = Path(self._folder.name) / "emulator.pem"
+        return write_certificate(self._certificate)
+
+    def _tls(self) -> ssl.SSLContext:
+        self._context = self._context or server_context(self.certificate)
+        return self._context
+
     async def start(self) -> None:
         """Listen.
 
@@ -86,7 +113,7 @@ class EmbeddedServiceBus:
         turns = Turns(self.namespace, self._clock)
         broker = Broker(self.namespace, turns, self._clock, self._latency, self._key, self._locks_follow_link)
         broker.faults, broker.kill = self._faults, self._kill
-        self._server = await loop.create_server(lambda: Connection(broker), self._host, self._port)
+        self._server = await loop.create_server(lambda: Front(broker, self._tls), self._host, self._port)
         self._broker = broker
         self._port = self._server.sockets[0].getsockname()[1]
         turns.expire()
@@ -106,6 +133,9 @@ class EmbeddedServiceBus:
         await asyncio.sleep(0)
         self.drop_connections()
         await asyncio.sleep(0)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = self._context = self._certificate = None
 
     def drop_connections(self) -> None:
         """Drop every client without a word, as a broken network does."""

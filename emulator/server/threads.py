@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from ..entities.namespace import Namespace
@@ -35,6 +36,11 @@ class RunningBroker:
     def connection_string(self) -> str:
         """What a client is configured with."""
         return self._bus.connection_string
+
+    @property
+    def certificate(self) -> Path:
+        """The PEM file that a client trusts to speak TLS to it, its ``connection_verify``."""
+        return self._bus.certificate
 
     def call(self, function: Callable[[Namespace], _T]) -> _T:
         """Run a function with the namespace in the broker's thread and return its result.
@@ -92,6 +98,7 @@ def run_in_thread(
     key: str | None = None,
     locks_follow_link: bool = False,
     idle_limits: bool = False,
+    certificate: Path | None = None,
 ) -> Iterator[RunningBroker]:
     """Run an embedded Service Bus beside the caller.
 
@@ -105,6 +112,7 @@ def run_in_thread(
         key: Likewise.
         locks_follow_link: Likewise.
         idle_limits: Likewise.
+        certificate: Likewise.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -120,6 +128,7 @@ def run_in_thread(
             key=key,
             locks_follow_link=locks_follow_link,
             idle_limits=idle_limits,
+            certificate=certificate,
         )
 
     with _loop_in_thread() as loop:

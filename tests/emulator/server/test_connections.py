@@ -135,7 +135,7 @@ def test_bytes_that_are_not_amqp_end_the_connection_with_a_reason(junk: bytes, w
 
 
 def test_another_protocol_is_answered_with_ours_and_parted_with(wire: Any) -> None:
-    assert wire.header(b"GET / HT") == AMQP_HEADER
+    assert wire.header(b"AMQP\x07\x00\x09\x01") == AMQP_HEADER
     with pytest.raises(ConnectionResetError):
         wire.frame()
 
