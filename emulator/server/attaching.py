@@ -6,6 +6,7 @@ from ..amqp.endpoints import Source, Target
 from ..amqp.performatives import Attach
 from ..amqp.types import Symbol, ULong
 from ..entities.errors import INVALID_FIELD, NOT_FOUND, EntityError
+from .access import Right
 from .addresses import Address, Node, parse_address
 from .conditions import NOT_IMPLEMENTED
 from .links import InboundLink, Link
@@ -44,7 +45,7 @@ def _inbound(session: "Session", attach: Attach) -> InboundLink:
         raise EntityError(
             NOT_IMPLEMENTED, "The target of the link is no address; transactions are not supported."
         )
-    address = _address(session, attach.target.address)
+    address = _address(session, attach.target.address, Right.SEND)
     if address.node is not Node.ENTITY:
         request = RequestInbound(session, attach, address)
         request.confirm(attach._replace(initial_delivery_count=None))
@@ -60,7 +61,7 @@ def _inbound(session: "Session", attach: Attach) -> InboundLink:
 def _outbound(session: "Session", attach: Attach) -> Link:
     if not isinstance(attach.source, Source):
         raise EntityError(INVALID_FIELD, "The link has no source address.")
-    address = _address(session, attach.source.address)
+    address = _address(session, attach.source.address, Right.LISTEN)
     if address.node is Node.ENTITY:
         queue = session.connection.broker.namespace.queue(address.entity)
         return attach_receiver(session, attach, attach.source, queue)
@@ -69,13 +70,13 @@ def _outbound(session: "Session", attach: Attach) -> Link:
     return link
 
 
-def _address(session: "Session", written: object) -> Address:
+def _address(session: "Session", written: object, right: Right) -> Address:
     address = parse_address(written)
     if address is None:
         raise EntityError(NOT_FOUND, f"The address {written!r} names no entity.")
     broker = session.connection.broker
     if address.node is not Node.TOKENS:
-        session.connection.tokens.demand(address.entity)
+        session.connection.tokens.demand(address.entity, right if address.node is Node.ENTITY else None)
     if address.node is Node.MANAGEMENT:
         broker.namespace.entity(address.entity)
     return address

@@ -8,6 +8,7 @@ from uuid import uuid4
 from ..admin.http import HttpRequest, HttpResponse
 from ..entities.entity import Source
 from ..entities.namespace import Namespace
+from .access import Access
 from .faults import Faults
 from .turns import Turns
 
@@ -37,7 +38,7 @@ class Broker:
         turns: The end of each turn of the event loop.
         clock: The time in seconds since 1970.
         latency: Delay of everything said, in seconds.
-        key: The shared access key that is demanded; ``None`` takes any.
+        access: Who may do what.
         locks_follow_link: Whether a link that goes gives back what it had locked.
         container_id: The name the broker goes by.
         routes: What answers HTTP requests: the first that returns a response.
@@ -50,8 +51,8 @@ class Broker:
     namespace: Namespace
     turns: Turns
     clock: Callable[[], float]
+    access: Access
     latency: float = 0.0
-    key: str | None = field(default=None, repr=False)
     locks_follow_link: bool = False
     container_id: str = field(default_factory=lambda: uuid4().hex)
     routes: list[Route] = field(default_factory=list)

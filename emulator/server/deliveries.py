@@ -39,6 +39,11 @@ class EntityOutbound(OutboundLink):
         source.subscribe(self._on_messages)
         session.connection.broker.receivers.setdefault(source, {})[self] = None
 
+    @property
+    def path(self) -> str:
+        """The path of the entity."""
+        return self._entity.name
+
     def close(self) -> None:
         """Leave the entity; locks stay, unless the broker lets them follow the link."""
         if not self.open:

@@ -1,10 +1,12 @@
-"""Links and connections that do nothing are parted with, as Service Bus parts with them.
+"""Links and connections that do nothing, or may no longer, are parted with, as Service Bus parts with them.
 
 The times are those of "AMQP errors in Azure Service Bus" in the Azure documentation.
 """
 
 from typing import Final
 
+from ..entities.errors import EntityError
+from .access import Right
 from .broker import Broker
 from .conditions import CONNECTION_FORCED
 from .connection import Connection
@@ -44,6 +46,19 @@ def part_with_idle(broker: Broker) -> None:
                 f"The connection was inactive for more than the allowed {limit * 1000:.0f} milliseconds "
                 f"and is closed by container '{broker.container_id}'.",
             )
+
+
+def part_with_unauthorized(broker: Broker) -> None:
+    """Detach the links for which no token holds any more: they expired and were not renewed."""
+    for connection in [each for each in broker.connections if isinstance(each, Connection)]:
+        for link in list(connection.links()):
+            if not isinstance(link, EntityOutbound | EntityInbound):
+                continue
+            right = Right.LISTEN if isinstance(link, EntityOutbound) else Right.SEND
+            try:
+                connection.tokens.demand(link.path, right)
+            except EntityError as error:
+                link.detach(error.condition, f"The token has expired. {error.description}")
 
 
 def _sentence(link: Link) -> str:

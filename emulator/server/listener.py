@@ -5,19 +5,19 @@ import ipaddress
 import ssl
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..entities.namespace import Namespace
+from .access import ROOT_POLICY, Access, OtherTokens, Policy
 from .broker import Broker
 from .certificate import server_context, write_certificate
 from .conditions import CONNECTION_FORCED
 from .faults import Armed, Fault, Faults, Kind
 from .front import Front
-from .idling import part_with_idle
+from .idling import part_with_idle, part_with_unauthorized
 from .turns import Turns
 
-_POLICY = "RootManageSharedAccessKey"
 _ANY_KEY = "SAS_KEY_VALUE"
 _IDLE_TICK = 5.0
 
@@ -31,7 +31,8 @@ class EmbeddedServiceBus:
         port: The port to listen on; 0 takes a free one.
         latency: Seconds added to every round trip.
         clock: The time in seconds since 1970.
-        key: The shared access key clients must hold; without one, any will do.
+        key: The shared access key of the policy that every namespace has; without one and
+            without policies, clients may do everything with any key.
         locks_follow_link: Whether a receiver that goes gives back what it had
             locked; else the locks stay until they lapse, as Service Bus has it.
         idle_limits: Whether links idle for ten minutes are detached, and connections
@@ -41,6 +42,9 @@ class EmbeddedServiceBus:
         certificate: PEM file with a certificate and its key, for TLS on the same
             port; one of our own making is written if there is none.  ``None``: it
             lies in a temporary folder and goes when the broker stops.
+        policies: Further policies, with rights of their own.
+        other_tokens: Which tokens that are no shared access signatures are taken,
+            unread, where there is a key or a policy.
     """
 
     def __init__(
@@ -56,13 +60,17 @@ class EmbeddedServiceBus:
         idle_limits: bool = False,
         kill: Callable[[], None] | None = None,
         certificate: Path | None = None,
+        policies: Sequence[Policy] = (),
+        other_tokens: OtherTokens = "jwt",
     ) -> None:
         self.namespace = namespace
         self._host = host
         self._port = port
         self._latency = latency
         self._clock = clock
-        self._key = key
+        own = () if key is None else (Policy(ROOT_POLICY, key),)
+        self._shown = next(iter((*own, *policies)), Policy(ROOT_POLICY, _ANY_KEY))
+        self.access = Access(clock, (*own, *policies), other_tokens)
         self._locks_follow_link = locks_follow_link
         self._idle_limits = idle_limits
         self._kill = kill
@@ -82,9 +90,13 @@ class EmbeddedServiceBus:
     @property
     def connection_string(self) -> str:
         """What a client is configured with, once started."""
+        return self.connection_string_of(self._shown)
+
+    def connection_string_of(self, policy: Policy) -> str:
+        """What a client is configured with that goes by a policy."""
         return (
-            f"Endpoint=sb://{_reachable(self._host)}:{self._port};SharedAccessKeyName={_POLICY};"
-            f"SharedAccessKey={self._key or _ANY_KEY};UseDevelopmentEmulator=true"
+            f"Endpoint=sb://{_reachable(self._host)}:{self._port};SharedAccessKeyName={policy.name};"
+            f"SharedAccessKey={policy.key};UseDevelopmentEmulator=true"
         )
 
     @property
@@ -111,7 +123,9 @@ class EmbeddedServiceBus:
         """
         loop = asyncio.get_running_loop()
         turns = Turns(self.namespace, self._clock)
-        broker = Broker(self.namespace, turns, self._clock, self._latency, self._key, self._locks_follow_link)
+        broker = Broker(
+            self.namespace, turns, self._clock, self.access, self._latency, self._locks_follow_link
+        )
         broker.faults, broker.kill = self._faults, self._kill
         self._server = await loop.create_server(lambda: Front(broker, self._tls), self._host, self._port)
         self._broker = broker
@@ -147,8 +161,7 @@ class EmbeddedServiceBus:
         """Apply at once what the clock has brought about: locks, time to live, schedules."""
         if self._broker is not None:
             self._broker.turns.expire()
-            if self._idle_limits:
-                part_with_idle(self._broker)
+            self._part()
 
     def arm(self, fault: Fault) -> int:
         """Let a fault wait for its chances from now on; its number.
@@ -169,9 +182,15 @@ class EmbeddedServiceBus:
         return self._faults.armed()
 
     def _watch_idle(self) -> None:
+        self._part()
+        self._idling = asyncio.get_running_loop().call_later(_IDLE_TICK, self._watch_idle)
+
+    def _part(self) -> None:
+        """Part with those who do nothing, where asked, and with those who may do nothing any more."""
         if self._broker is not None and self._idle_limits:
             part_with_idle(self._broker)
-            self._idling = asyncio.get_running_loop().call_later(_IDLE_TICK, self._watch_idle)
+        if self._broker is not None and not self.access.is_open:
+            part_with_unauthorized(self._broker)
 
 
 def _reachable(host: str) -> str:

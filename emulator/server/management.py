@@ -15,6 +15,7 @@ from ..entities.entity import Source, Target
 from ..entities.errors import EntityError
 from ..entities.message import Delivery
 from ..entities.queue import Queue
+from .access import Right
 from .amending import amender
 from .conditions import ARGUMENT_ERROR, NOT_IMPLEMENTED, argument_error, status_of
 from .content import read_content
@@ -48,6 +49,7 @@ def _answer(connection: "Connection", entity: str, request: Request) -> Answer:
     target = connection.broker.namespace.entity(entity)
     if name not in _OF_TARGETS and not (name in _OF_SOURCES and isinstance(target, Queue)):
         raise EntityError(NOT_IMPLEMENTED, f"The operation {name!r} is not supported on {entity!r}.")
+    connection.tokens.demand(entity, Right.SEND if name in _OF_TARGETS else Right.LISTEN)
     if not isinstance(body, dict):
         raise argument_error("The body of the request is not a map.")
     if isinstance(target, Queue) and name in _OF_SOURCES:

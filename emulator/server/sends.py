@@ -25,6 +25,11 @@ class EntityInbound(InboundLink):
         super().__init__(session, attach, window=_WINDOW, limit=limit)
         self._entity = target
 
+    @property
+    def path(self) -> str:
+        """The path of the entity."""
+        return self._entity.name
+
     def receive(self, delivery_id: int, message_format: int, payload: bytes, *, settled: bool) -> None:
         """Enqueue a message, or every message of a batch."""
         blow = self.session.connection.strike(Point.SEND, self._entity.name, self)

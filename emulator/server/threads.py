@@ -3,12 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from ..entities.namespace import Namespace
+from .access import OtherTokens, Policy
 from .faults import Fault
 from .listener import EmbeddedServiceBus
 
@@ -60,6 +61,11 @@ class RunningBroker:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
+    def add_policy(self, policy: Policy) -> str:
+        """Let a policy hold from now on; the connection string of a client that goes by it."""
+        self._run(lambda: self._bus.access.add(policy))
+        return self._bus.connection_string_of(policy)
+
     def arm(self, fault: Fault) -> int:
         """Let a fault wait for its chances from now on; its number, for :meth:`disarm` and :meth:`hits`.
 
@@ -99,6 +105,8 @@ def run_in_thread(
     locks_follow_link: bool = False,
     idle_limits: bool = False,
     certificate: Path | None = None,
+    policies: Sequence[Policy] = (),
+    other_tokens: OtherTokens = "jwt",
 ) -> Iterator[RunningBroker]:
     """Run an embedded Service Bus beside the caller.
 
@@ -113,6 +121,8 @@ def run_in_thread(
         locks_follow_link: Likewise.
         idle_limits: Likewise.
         certificate: Likewise.
+        policies: Likewise.
+        other_tokens: Likewise.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -129,6 +139,8 @@ def run_in_thread(
             locks_follow_link=locks_follow_link,
             idle_limits=idle_limits,
             certificate=certificate,
+            policies=policies,
+            other_tokens=other_tokens,
         )
 
     with _loop_in_thread() as loop:

@@ -1,19 +1,12 @@
-"""The token node ``$cbs``: who may speak, by shared access signature."""
+"""The token node ``$cbs``: what the tokens that one connection has put allow."""
 
-import base64
-import hashlib
-import hmac
-import math
 from collections.abc import Callable
-from urllib.parse import parse_qs, unquote_plus
 
 from ..amqp.requests import Request, encode_response
 from ..amqp.types import Int
 from ..entities.errors import EntityError
-from .addresses import parse_address
+from .access import Access, Grant, Right
 from .conditions import UNAUTHORIZED, status_of
-
-_SAS = "SharedAccessSignature "
 
 
 def refuse_token(request: Request, refusal: EntityError) -> bytes:
@@ -25,15 +18,14 @@ class Tokens:
     """The tokens one connection has put.
 
     Args:
-        key: The shared access key signatures must be made with; ``None``
-            takes every token.
+        access: Who may do what.
         clock: The time in seconds since 1970, for expiry.
     """
 
-    def __init__(self, key: str | None, clock: Callable[[], float]) -> None:
-        self._key = key
+    def __init__(self, access: Access, clock: Callable[[], float]) -> None:
+        self._access = access
         self._clock = clock
-        self._granted: dict[str, float] = {}
+        self._granted: dict[tuple[str, frozenset[Right]], Grant] = {}
 
     def login(self, response: bytes | None) -> bool:
         """Check what SASL PLAIN gives: policy and key.
@@ -41,61 +33,47 @@ class Tokens:
         Args:
             response: Identity, name and password, parted by zero bytes.
         """
-        if self._key is None:
+        if self._access.is_open:
             return True
-        password = (response or b"").rpartition(b"\0")[2]
-        if not hmac.compare_digest(password, self._key.encode()):
+        _, name, key = ([b"", b"", *(response or b"").split(b"\0")])[-3:]
+        try:
+            self._keep(self._access.login(name.decode(errors="replace"), key.decode(errors="replace")))
+        except EntityError:
             return False
-        self._granted[""] = math.inf
         return True
 
     def answer(self, request: Request) -> bytes:
         """Answer a ``put-token`` request."""
-        code, text = self._put(request)
-        return _response(request, code, text)
+        if request.properties.get("operation") != "put-token":
+            return _response(request, 400, "The token node knows the operation put-token only.")
+        if not self._access.is_open:
+            try:
+                self._keep(self._access.read(request.body if isinstance(request.body, str) else ""))
+            except EntityError as refusal:
+                return refuse_token(request, refusal)
+        return _response(request, 202, "Accepted")
 
-    def demand(self, entity: str) -> None:
+    def _keep(self, grant: Grant) -> None:
+        self._granted[grant.entity, grant.rights] = grant
+
+    def demand(self, entity: str, right: Right | None) -> None:
         """Insist on a token for an entity.
 
+        Args:
+            entity: Its path.
+            right: What is to be done; ``None``: anything.
+
         Raises:
-            EntityError: There is none, or it expired.
+            EntityError: There is none, it expired, or it does not allow that.
         """
-        if self._key is None:
+        now = self._clock()
+        if self._access.is_open or any(grant.allows(right, entity, now) for grant in self._granted.values()):
             return
-        path = entity.lower()
-        for audience, expires in self._granted.items():
-            covers = not audience or path == audience or path.startswith(audience + "/")
-            if covers and expires > self._clock():
-                return
+        claim = "any" if right is None else right.value
         raise EntityError(
-            UNAUTHORIZED, f"No valid token was given for {entity!r}: check the shared access key."
-        )
-
-    def _put(self, request: Request) -> tuple[int, str]:
-        if request.properties.get("operation") != "put-token":
-            return 400, "The token node knows the operation put-token only."
-        if self._key is None:
-            return 202, "Accepted"
-        if not isinstance(request.body, str) or not request.body.startswith(_SAS):
-            return 401, "The token is not a shared access signature."
-        fields = {name: values[0] for name, values in parse_qs(request.body[len(_SAS) :]).items()}
-        if not self._is_signed(request.body[len(_SAS) :], fields):
-            return 401, "The signature does not match the shared access key."
-        expires = float(fields["se"])
-        if expires <= self._clock():
-            return 401, "The token has expired."
-        address = parse_address(fields["sr"])
-        self._granted[address.entity.lower() if address else ""] = expires
-        return 202, "Accepted"
-
-    def _is_signed(self, token: str, fields: dict[str, str]) -> bool:
-        raw = dict(pair.partition("=")[::2] for pair in token.split("&"))
-        if self._key is None or not {"sr", "sig", "se"} <= set(fields) or not fields["se"].isdigit():
-            return False
-        signed = f"{raw['sr']}\n{raw['se']}".encode()
-        digest = hmac.new(self._key.encode(), signed, hashlib.sha256).digest()
-        return hmac.compare_digest(
-            base64.b64encode(digest).decode(), unquote_plus(raw["sig"]).replace(" ", "+")
+            UNAUTHORIZED,
+            f"Unauthorized access. '{claim}' claim(s) are required to perform this operation on {entity!r}: "
+            "no valid token with it was given; check the shared access key and what its policy allows.",
         )
 
 
