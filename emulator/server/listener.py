@@ -13,10 +13,12 @@ from .access import ROOT_POLICY, Access, OtherTokens, Policy
 from .broker import Broker
 from .certificate import server_context, write_certificate
 from .conditions import CONNECTION_FORCED
+from .connection import Connection
 from .faults import Armed, Fault, Faults, Kind
 from .front import Front
 from .idling import part_with_idle, part_with_unauthorized
 from .turns import Turns
+from .websocket import websocket_route
 
 _ANY_KEY = "SAS_KEY_VALUE"
 _IDLE_TICK = 5.0
@@ -127,6 +129,7 @@ class EmbeddedServiceBus:
             self.namespace, turns, self._clock, self.access, self._latency, self._locks_follow_link
         )
         broker.faults, broker.kill = self._faults, self._kill
+        broker.routes.append(websocket_route(lambda: Connection(broker)))
         self._server = await loop.create_server(lambda: Front(broker, self._tls), self._host, self._port)
         self._broker = broker
         self._port = self._server.sockets[0].getsockname()[1]
