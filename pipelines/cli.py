@@ -6,7 +6,7 @@ imported when it runs, so that ``--help`` does not wait for Beam.
 
 import typer
 
-from .commands import dlq, looking, quarantine, repairing, running, trying
+from .commands import dlq, faults, looking, quarantine, repairing, running, trying
 
 app = typer.Typer(
     name="cdsbridge",
@@ -20,6 +20,7 @@ for group in (running, repairing, looking, trying):
     app.add_typer(group.app)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(faults.app, name="fault")
 
 
 def main() -> None:

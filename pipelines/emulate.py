@@ -8,6 +8,7 @@ import typer
 from ..emulator.entities.namespace import Namespace
 from ..emulator.entities.settings import QueueSettings
 from ..emulator.server import serve
+from ..emulator.server.listener import is_loopback
 from .exit import Exit
 
 
@@ -20,6 +21,8 @@ def emulator_command(
     lock_seconds: float,
     max_deliveries: int,
     latency_ms: float,
+    *,
+    faults: bool = False,
 ) -> int:
     """Serve the embedded Service Bus until a signal; return the exit code."""
     parted = [_part(each) for each in subscriptions]
@@ -43,12 +46,15 @@ def emulator_command(
             "try: SERVICEBUS_CONNECTION_STRING='...' cdsbridge simulate conf/local.yaml; Ctrl-C ends it"
         )
 
+    if faults and not is_loopback(host):
+        raise typer.BadParameter(f"faults are taken on this machine only; listen on 127.0.0.1, not on {host}")
     serve(
         create,
         host=host,
         port=port,
         path=store,
         latency=latency_ms / 1000,
+        faults=faults,
         on_ready=ready,
     )
     return Exit.OK

@@ -23,6 +23,7 @@ def serve(
     path: Path | None = None,
     latency: float = 0.0,
     key: str | None = None,
+    faults: bool = False,
 ) -> None:
     """Serve entities until SIGINT or SIGTERM, then part with clients and close the store.
 
@@ -36,6 +37,7 @@ def serve(
         path: SQLite file that keeps entities and messages; ``None``: in memory only.
         latency: Seconds added to every round trip.
         key: The shared access key clients must hold; without one, any will do.
+        faults: Whether faults are taken over HTTP.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -45,7 +47,13 @@ def serve(
     try:
         create(namespace)
         bus = EmbeddedServiceBus(
-            namespace, host=host, port=port, latency=latency, key=key, kill=lambda: os._exit(_KILLED)
+            namespace,
+            host=host,
+            port=port,
+            latency=latency,
+            key=key,
+            kill=lambda: os._exit(_KILLED),
+            faults=faults,
         )
         asyncio.run(_until_signal(bus, on_ready))
     finally:

@@ -14,6 +14,7 @@ from .broker import Broker
 from .certificate import server_context, write_certificate
 from .conditions import CONNECTION_FORCED
 from .connection import Connection
+from .fault_route import fault_route
 from .faults import Armed, Fault, Faults, Kind
 from .front import Front
 from .idling import part_with_idle, part_with_unauthorized
@@ -47,6 +48,10 @@ class EmbeddedServiceBus:
         policies: Further policies, with rights of their own.
         other_tokens: Which tokens that are no shared access signatures are taken,
             unread, where there is a key or a policy.
+        faults: Whether faults are taken over HTTP, at ``/$faults``; only of this machine.
+
+    Raises:
+        ValueError: Faults would be taken from other machines.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class EmbeddedServiceBus:
         certificate: Path | None = None,
         policies: Sequence[Policy] = (),
         other_tokens: OtherTokens = "jwt",
+        faults: bool = False,
     ) -> None:
         self.namespace = namespace
         self._host = host
@@ -75,6 +81,9 @@ class EmbeddedServiceBus:
         self.access = Access(clock, (*own, *policies), other_tokens)
         self._locks_follow_link = locks_follow_link
         self._idle_limits = idle_limits
+        self._takes_faults = faults
+        if faults and not is_loopback(host):
+            raise ValueError(f"faults are taken on this machine only; listen on 127.0.0.1, not on {host}")
         self._kill = kill
         self._faults = Faults()
         self._idling: asyncio.TimerHandle | None = None
@@ -130,6 +139,8 @@ class EmbeddedServiceBus:
         )
         broker.faults, broker.kill = self._faults, self._kill
         broker.routes.append(websocket_route(lambda: Connection(broker)))
+        if self._takes_faults:
+            broker.routes.append(fault_route(self.arm, self.disarm, self.armed))
         self._server = await loop.create_server(lambda: Front(broker, self._tls), self._host, self._port)
         self._broker = broker
         self._port = self._server.sockets[0].getsockname()[1]
@@ -194,6 +205,14 @@ class EmbeddedServiceBus:
             part_with_idle(self._broker)
         if self._broker is not None and not self.access.is_open:
             part_with_unauthorized(self._broker)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _reachable(host: str) -> str:

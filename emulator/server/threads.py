@@ -107,6 +107,7 @@ def run_in_thread(
     certificate: Path | None = None,
     policies: Sequence[Policy] = (),
     other_tokens: OtherTokens = "jwt",
+    faults: bool = False,
 ) -> Iterator[RunningBroker]:
     """Run an embedded Service Bus beside the caller.
 
@@ -123,6 +124,7 @@ def run_in_thread(
         certificate: Likewise.
         policies: Likewise.
         other_tokens: Likewise.
+        faults: Likewise.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -141,6 +143,7 @@ def run_in_thread(
             certificate=certificate,
             policies=policies,
             other_tokens=other_tokens,
+            faults=faults,
         )
 
     with _loop_in_thread() as loop:

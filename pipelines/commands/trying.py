@@ -22,6 +22,7 @@ def emulator(
     lock_seconds: Annotated[float, typer.Option(help="Lock duration of queues and subscriptions.")] = 60.0,
     max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of queues and subscriptions.")] = 10,
     latency_ms: Annotated[float, typer.Option(help="Delay of every answer.")] = 0.0,
+    faults: Annotated[bool, typer.Option("--faults", help="Take `cdsbridge fault …`.")] = False,
 ) -> None:
     """Run the embedded Service Bus by itself: for development and tests, never for production."""
 
@@ -29,7 +30,9 @@ def emulator(
         from ..emulate import emulator_command  # noqa: PLC0415
 
         queues, topics = queue or ([] if topic else ["dataverse"]), topic or []
-        return emulator_command(host, port, queues, topics, store, lock_seconds, max_deliveries, latency_ms)
+        return emulator_command(
+            host, port, queues, topics, store, lock_seconds, max_deliveries, latency_ms, faults=faults
+        )
 
     end(work, verbose=False)
 
