@@ -1,4 +1,7 @@
-"""A clock that stands until it is moved."""
+"""Clocks that a test can move."""
+
+import time
+from collections.abc import Callable
 
 
 class ManualClock:
@@ -24,3 +27,29 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
         self._now += seconds
+
+
+class ShiftedClock:
+    """Goes with another clock, and can be moved ahead of it.
+
+    Args:
+        clock: Gives the time to go with, epoch seconds.
+
+    Examples:
+        >>> clock = ShiftedClock(lambda: 1000.0)
+        >>> clock.advance(60)
+        >>> clock()
+        1060.0
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        """The time, epoch seconds."""
+        return self._clock() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward."""
+        self._ahead += seconds
