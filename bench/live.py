@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--only", nargs="+", default=ALL, metavar="PATH", help="files or folders of the tests"
     )
-    parser.add_argument("--workers", default="8", help="processes; most of the time they wait")
+    parser.add_argument("--workers", default="16", help="processes; most of the time they wait")
     parser.add_argument("more", nargs="*", help="for pytest, after --")
     given = parser.parse_args()
     environment()

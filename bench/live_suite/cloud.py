@@ -16,11 +16,10 @@ from typing import Any
 import certifi
 
 from cdsbridge.emulator.entities.namespace import Namespace
-from cdsbridge.emulator.server import RunningBroker, run_in_thread
+from cdsbridge.emulator.server import Policy, RunningBroker, run_in_thread
 
 SUFFIX = ".servicebus.windows.net"
-POLICY = "RootManageSharedAccessKey"
-KEY = "bGl2ZSB0ZXN0cyBvbiBhbiBlbWJlZGRlZCBidXM="
+ROOT = Policy("RootManageSharedAccessKey", "bGl2ZSB0ZXN0cyBvbiBhbiBlbWJlZGRlZCBidXM=")
 
 
 class Cloud:
@@ -39,10 +38,17 @@ class Cloud:
     def broker(self, name: str) -> RunningBroker:
         """Return the broker of a namespace; the first who asks starts it."""
         if name not in self._brokers:
-            running = self._open.enter_context(run_in_thread(Namespace(), certificate=self._certificate))
+            running = self._open.enter_context(
+                run_in_thread(Namespace(), policies=[ROOT], certificate=self._certificate)
+            )
             self._brokers[name] = running
             assert running.certificate == self._certificate  # made when first asked for
         return self._brokers[name]
+
+    def connection_string(self, name: str, policy: Policy) -> str:
+        """Return what a client is configured with that goes by a policy of a namespace."""
+        path = f";EntityPath={policy.entity}" if policy.entity else ""
+        return f"Endpoint=sb://{name}{SUFFIX}/;SharedAccessKeyName={policy.name};SharedAccessKey={policy.key}{path}"
 
     def close(self) -> None:
         """End the brokers."""

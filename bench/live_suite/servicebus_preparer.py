@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cloud import KEY, POLICY, SUFFIX, cloud
+from cloud import ROOT, SUFFIX, cloud
 from supplying import supply
 
 from cdsbridge.emulator.entities.settings import QueueSettings
+from cdsbridge.emulator.server import Policy, Right
 
 SERVICEBUS_ENDPOINT_SUFFIX = SUFFIX
 NAMESPACE = "livetests"
-_CONNECTION = f"Endpoint=sb://{NAMESPACE}{SUFFIX}/;SharedAccessKeyName={POLICY};SharedAccessKey={KEY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class ServiceBusNamespacePreparer(_Preparer):
         cloud().broker(NAMESPACE)
         return {
             self._parameter: Resource(NAMESPACE),
-            f"{self._parameter}_connection_string": _CONNECTION,
-            f"{self._parameter}_key_name": POLICY,
-            f"{self._parameter}_primary_key": KEY,
+            f"{self._parameter}_connection_string": cloud().connection_string(NAMESPACE, ROOT),
+            f"{self._parameter}_key_name": ROOT.name,
+            f"{self._parameter}_primary_key": ROOT.key,
         }
 
 
@@ -111,11 +111,26 @@ class ServiceBusNamespaceAuthorizationRulePreparer(_Preparer):
 
     parameter = "servicebus_authorization_rule"
 
+    def create(self, name: str, given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        wanted = [Right(right.value) for right in settings.get("access_rights", ())]
+        policy = Policy(name, uuid.uuid4().hex, frozenset(wanted or Right), self.entity(given))
+        cloud().broker(NAMESPACE).add_policy(policy)
+        return {f"{self._parameter}_connection_string": cloud().connection_string(NAMESPACE, policy)}
 
-class ServiceBusQueueAuthorizationRulePreparer(_Preparer):
+    def entity(self, given: dict[str, Any]) -> str:
+        """Return what the key is of; nothing: the namespace."""
+        del given
+        return ""
+
+
+class ServiceBusQueueAuthorizationRulePreparer(ServiceBusNamespaceAuthorizationRulePreparer):
     """A key of the queue given further out."""
 
     parameter = "servicebus_queue_authorization_rule"
+
+    def entity(self, given: dict[str, Any]) -> str:
+        """Return the queue."""
+        return str(given["servicebus_queue"].name)
 
 
 def _settings(given: dict[str, Any]) -> QueueSettings:

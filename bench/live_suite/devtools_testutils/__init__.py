@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from cloud import KEY, POLICY, SUFFIX, cloud
+from cloud import ROOT, SUFFIX, cloud
 from supplying import supply
 from tokens import AnyToken, AnyTokenAsync
 
@@ -56,10 +56,10 @@ class PowerShellPreparer:
         host = f"{self.NAMESPACE}{SUFFIX}"
         wanted = {
             **self._stand_ins,
-            "servicebus_connection_str": f"Endpoint=sb://{host}/;SharedAccessKeyName={POLICY};SharedAccessKey={KEY}",
+            "servicebus_connection_str": cloud().connection_string(self.NAMESPACE, ROOT),
             "servicebus_fully_qualified_namespace": host,
-            "servicebus_sas_policy": POLICY,
-            "servicebus_sas_key": KEY,
+            "servicebus_sas_policy": ROOT.name,
+            "servicebus_sas_key": ROOT.key,
         }
 
         def give(_: dict[str, Any]) -> dict[str, Any]:
