@@ -1,13 +1,18 @@
 """The asynchronous client: every operation, and many settlements under way at once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from azure.servicebus import ServiceBusMessage, ServiceBusMessageState, ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.exceptions import ServiceBusAuthenticationError
 
-from cdsbridge.emulator.server import RunningBroker
+from cdsbridge.emulator.entities.namespace import Namespace
+from cdsbridge.emulator.entities.settings import QueueSettings
+from cdsbridge.emulator.filters.rules import Rule, SqlFilter
+from cdsbridge.emulator.server import Fault, Kind, Point, RunningBroker, run_in_thread
 
 Depth = Callable[..., dict[str, int]]
 
@@ -77,3 +82,66 @@ def test_each_operation_does_what_the_synchronous_one_does(bus: RunningBroker, d
         "renewed": True,
     }
     assert depth() == {"locked": 3, "scheduled": 1, "dead_lettered": 1}
+
+
+@pytest.fixture
+def events() -> Iterator[RunningBroker]:
+    """A broker with a topic that drops duplicates, and a key that is demanded."""
+    namespace = Namespace()
+    namespace.create_topic("events", QueueSettings(duplicate_window=60))
+    namespace.create_subscription("events", "all")
+    namespace.create_subscription("events", "red")
+    namespace.remove_rule("events/Subscriptions/red", "$Default")
+    namespace.add_rule("events/Subscriptions/red", Rule("red", SqlFilter("colour = 'red'")))
+    with run_in_thread(namespace, key="c2VjcmV0") as running:
+        yield running
+
+
+def test_subscriptions_get_what_their_rules_say_and_duplicates_once(events: RunningBroker) -> None:
+    sent = [("1", "red"), ("2", "blue"), ("1", "red")]
+    messages = [
+        ServiceBusMessage(colour, message_id=number, application_properties={"colour": colour})
+        for number, colour in sent
+    ]
+
+    async def exchange() -> tuple[list[str], list[str], str | None]:
+        async with (
+            ServiceBusClient.from_connection_string(events.connection_string, retry_total=0) as client,
+            client.get_topic_sender("events") as sender,
+            client.get_subscription_receiver("events", "all") as everything,
+            client.get_subscription_receiver("events", "red") as red,
+            client.get_subscription_receiver(
+                "events", "all", sub_queue=ServiceBusSubQueue.DEAD_LETTER
+            ) as dead,
+        ):
+            for message in messages:
+                await sender.send_messages(message)
+            received = await everything.receive_messages(3, 5)
+            await everything.dead_letter_message(received[0], reason="why")
+            (dead_letter,) = await dead.receive_messages(1, 5)
+            selected = await red.receive_messages(3, 5)
+            return [str(m) for m in received], [str(m) for m in selected], dead_letter.dead_letter_reason
+
+    assert asyncio.run(exchange()) == (["red", "blue"], ["red"], "why")
+
+
+def test_a_client_with_another_key_is_refused_and_one_that_is_throttled_tries_again(
+    events: RunningBroker,
+) -> None:
+    wrong = events.connection_string.replace("c2VjcmV0", "d3Jvbmc=")
+    busy = events.arm(Fault(Kind.REFUSE, Point.SEND, "events", count=1))
+
+    async def send(connection: str) -> None:
+        async with (
+            ServiceBusClient.from_connection_string(
+                connection, retry_total=1, retry_backoff_factor=0.01
+            ) as client,
+            client.get_topic_sender("events") as sender,
+        ):
+            await sender.send_messages(ServiceBusMessage("x", message_id="1"))
+
+    with pytest.raises(ServiceBusAuthenticationError):
+        asyncio.run(send(wrong))
+    asyncio.run(send(events.connection_string))
+    depth = events.call(lambda namespace: namespace.queue("events/Subscriptions/all").depth())
+    assert (depth["active"], events.hits(busy)) == (1, 1)
