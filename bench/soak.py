@@ -25,7 +25,8 @@ from pathlib import Path
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from soaking import FAULTS, LASTING, Looked, Soak
+from soak_faults import FAULTS, LASTING
+from soaking import Looked, Soak
 
 CONSOLE = Console(width=130, highlight=False)
 WARM = 0.4
@@ -77,7 +78,9 @@ def main() -> int:
     folder = nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory(prefix="soak-")
     with folder as where:
         soak = Soak(Path(where), rate=given.rate, seed=given.seed)
-        soak.run(60 * given.minutes, given.every, itertools.cycle(given.faults), _say)
+        soak.run(
+            60 * given.minutes, given.every, itertools.cycle([(n, FAULTS[n]) for n in given.faults]), _say
+        )
         found = soak.verify()
     _tell_faults(soak)
     trends = [trend for life in soak.lives for trend in _trends(life.name, life.looked)]

@@ -143,7 +143,13 @@ class Soak:
         self._sent = 0
         self._log = (folder / "bridge.log").open("ab")
 
-    def run(self, seconds: float, every: float, faults: Iterator[str], say: Callable[[str], None]) -> None:
+    def run(
+        self,
+        seconds: float,
+        every: float,
+        faults: "Iterator[tuple[str, Callable[[Soak], None]]]",
+        say: Callable[[str], None],
+    ) -> None:
         """Load for so long, with a fault now and then; then drain."""
         self._seconds = seconds
         self.start_bridge()
@@ -152,10 +158,10 @@ class Soak:
             worker.start()
         while (left := seconds - (time.monotonic() - self._begun)) > every:
             time.sleep(every)
-            name = next(faults)
+            name, strike = next(faults)
             before = self._sent
             with self._broker_here:
-                FAULTS[name](self)
+                strike(self)
             self.outages.append(self._outage(name, before, PATIENCE))
             say(f"{time.monotonic() - self._begun:6.0f} s: {self.outages[-1]}, {self._sent:,} sent")
         time.sleep(max(0.0, left))
@@ -293,14 +299,3 @@ def _look(process: int, at: float) -> Looked | None:
     if "VmRSS" not in told:
         return None
     return Looked(at, int(told["VmRSS"].split()[0]) * 1024, files, int(told["Threads"]))
-
-
-FAULTS: Final[dict[str, Callable[[Soak], None]]] = {
-    "drop": lambda soak: soak.station.bus.drop_connections(),
-    "restart": lambda soak: soak.station.restart(AWAY),
-    "kill": Soak.kill_bridge,
-}
-"""What can break: every connection, the broker for some seconds, the bridge's process."""
-
-LASTING: Final = tuple(name for name in FAULTS if name != "kill")
-"""The faults that one process of the bridge must outlive, so that what it uses can be followed."""
