@@ -24,8 +24,12 @@ PATH: Final = "/$servicebus/websocket"
 SUBPROTOCOL: Final = "AMQPWSB10"
 """What the messages carry."""
 
-MAX_MESSAGE: Final = 1024 * 1024
-"""Longest frame, and longest message of several frames, bytes; an AMQP frame has at most 65,536."""
+MAX_MESSAGE: Final = 4 * 1024 * 1024
+"""Longest frame, and longest message of several frames, that is taken, bytes."""
+
+_PIECE: Final = 64 * 1024
+"""Longest message that is sent: clients have limits too, aiohttp one of 4 MiB."""
+
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES: Final = 16
@@ -226,8 +230,9 @@ class WebSocketTransport(asyncio.Transport):
         self._carrier = transport
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send bytes as one message."""
-        self._carrier.write(encode_websocket_frame(Opcode.BINARY, bytes(data)))
+        """Send bytes as messages of no great length."""
+        pieces = (bytes(data[start : start + _PIECE]) for start in range(0, len(data), _PIECE))
+        self._carrier.write(b"".join(encode_websocket_frame(Opcode.BINARY, piece) for piece in pieces))
 
     def is_closing(self) -> bool:
         """Whether it was closed."""

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdsbridge.emulator.amqp.frames import AMQP_HEADER
+from cdsbridge.emulator.amqp.sections import DATA, section
+from cdsbridge.emulator.entities.message import Content
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.server import RunningBroker, run_in_thread
 from cdsbridge.emulator.server.websocket import (
@@ -70,6 +72,36 @@ def test_the_asynchronous_client_sends_receives_and_settles(served: RunningBroke
         return [str(message) for message in messages]
 
     assert asyncio.run(exchange()) == BODIES
+
+
+def test_more_than_a_client_takes_in_one_message_comes_in_several(served: RunningBroker) -> None:
+    """Six megabytes that are ready at once, to a client that takes four in a message."""
+    contents = [Content(body=section(DATA, bytes(200_000))) for _ in range(30)]
+    served.call(lambda namespace: namespace.queue("q").send(contents))
+
+    async def receive() -> int:
+        async with (
+            AsyncClient.from_connection_string(**options(served)) as client,
+            client.get_queue_receiver("q", receive_mode="receiveanddelete", prefetch_count=29) as receiver,
+        ):
+            received = 0
+            while received < len(contents):
+                messages = await receiver.receive_messages(30, 5)
+                assert messages
+                received += len(messages)
+            return received
+
+    assert asyncio.run(receive()) == len(contents)
+
+
+def test_it_is_spoken_over_tls(served: RunningBroker) -> None:
+    plain = options(served)
+    plain["conn_str"] = plain["conn_str"].replace(";UseDevelopmentEmulator=true", "")
+    with (
+        ServiceBusClient.from_connection_string(**plain, connection_verify=str(served.certificate)) as client,
+        client.get_queue_receiver("q") as receiver,
+    ):
+        assert receiver.peek_messages(1) == []
 
 
 def masked(opcode: int, payload: bytes, *, final: bool = True, mask: bytes = b"\1\2\3\4") -> bytes:
@@ -169,7 +201,8 @@ def test_a_client_that_says_goodbye_is_answered_and_parted_with(opened: socket.s
         (struct.pack(">BBQ", 0x82, 0xFF, MAX_MESSAGE + 1), 1009),
         (struct.pack(">BBQ", 0x82, 0xFF, 2**63), 1009),
         (
-            masked(Opcode.BINARY, b"A" * MAX_MESSAGE, final=False, mask=bytes(4))
+            struct.pack(">BBQ4x", Opcode.BINARY, 0xFF, MAX_MESSAGE)
+            + bytes(MAX_MESSAGE)
             + masked(Opcode.CONTINUATION, b"x"),
             1009,
         ),
