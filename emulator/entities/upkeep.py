@@ -154,9 +154,15 @@ class Upkeep:
         return [*self.sessions.to_call(self._stock.lines.news()), *self._subscribers]
 
     def retire(self) -> None:
-        """The entity was deleted: from now on every operation raises ``amqp:not-found``."""
+        """The entity was deleted: from now on every operation raises ``amqp:not-found``.
+
+        The subscribers are called, so that they find out.
+        """
         self._retired = True
         self._due = -inf
+        held = [] if self.sessions is None else list(self.sessions.held.values())
+        for callback in [*self._subscribers, *(each for session in held for each in session.subscribers)]:
+            callback()
 
     def close(self) -> None:
         """End every subscription, and every lock as if it had lapsed now."""

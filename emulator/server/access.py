@@ -115,6 +115,10 @@ class Access:
                 return Grant(policy.entity.casefold(), policy.rights, math.inf)
         raise _refused(f"The key is not that of the policy {name!r}.")
 
+    def is_other(self, token: str) -> bool:
+        """Whether a token that is taken is no signature: one of Microsoft Entra ID, as a rule."""
+        return not token.startswith(_SAS)
+
     def read(self, token: str) -> Grant:
         """Check a token.
 

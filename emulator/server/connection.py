@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.tokens = Tokens(broker.access, broker.clock)
+        self.tokens = Tokens(broker.access, broker.clock, broker.namespace.entity)
         self.max_frame_size = MIN_MAX_FRAME_SIZE
         self.paused = False
         self.is_fresh = True

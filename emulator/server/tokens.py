@@ -6,6 +6,7 @@ from ..amqp.requests import Request, encode_response
 from ..amqp.types import Int
 from ..entities.errors import EntityError
 from .access import Access, Grant, Right
+from .addresses import parse_address
 from .conditions import UNAUTHORIZED, status_of
 
 
@@ -20,10 +21,12 @@ class Tokens:
     Args:
         access: Who may do what.
         clock: The time in seconds since 1970, for expiry.
+        find: Finds an entity by its path, or raises an ``EntityError``.
     """
 
-    def __init__(self, access: Access, clock: Callable[[], float]) -> None:
+    def __init__(self, access: Access, clock: Callable[[], float], find: Callable[[str], object]) -> None:
         self._access = access
+        self._find = find
         self._clock = clock
         self._granted: dict[tuple[str, frozenset[Right]], Grant] = {}
 
@@ -48,10 +51,18 @@ class Tokens:
             return _response(request, 400, "The token node knows the operation put-token only.")
         if not self._access.is_open:
             try:
-                self._keep(self._access.read(request.body if isinstance(request.body, str) else ""))
+                self._keep(self._read(request))
             except EntityError as refusal:
                 return refuse_token(request, refusal)
         return _response(request, 202, "Accepted")
+
+    def _read(self, request: Request) -> Grant:
+        """Check a token; one of Entra also for whether its entity is there, as the service does."""
+        token = request.body if isinstance(request.body, str) else ""
+        grant, audience = self._access.read(token), parse_address(request.properties.get("name"))
+        if self._access.is_other(token) and audience is not None:
+            self._find(audience.entity)
+        return grant
 
     def _keep(self, grant: Grant) -> None:
         self._granted[grant.entity, grant.rights] = grant

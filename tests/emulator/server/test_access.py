@@ -73,8 +73,9 @@ def put(guarded: RunningBroker, connect: Callable[[int], Any]) -> Callable[..., 
     return put
 
 
-def put_more(wire: Any, token: str, number: int, status: int = 202) -> None:
-    request = section(PROPERTIES, ["id"]) + section(APPLICATION_PROPERTIES, {"operation": "put-token"})
+def put_more(wire: Any, token: str, number: int, status: int = 202, name: str = "") -> None:
+    asked = {"operation": "put-token", "name": name}
+    request = section(PROPERTIES, ["id"]) + section(APPLICATION_PROPERTIES, dict(asked))
     wire.say(Transfer(11, number, b"t", 0, True), request + section(VALUE, token))
     wire.hear(Transfer)
     properties = section_value(split_sections(wire.payload).application_properties)
@@ -171,6 +172,13 @@ def test_a_token_of_entra_is_taken_unread(put: Callable[..., Any]) -> None:
     wire = put(JWT)
     assert wire.receive_from("notes").source is not None
     assert wire.send_to("notes").target is not None
+
+
+def test_a_token_of_entra_is_refused_for_an_entity_that_is_not_there(put: Callable[..., Any]) -> None:
+    wire = put()
+    put_more(wire, JWT, 0, 404, "sb://localhost/nowhere")
+    put_more(wire, JWT, 1, 202, "sb://localhost/Orders/$DeadLetterQueue")
+    put_more(wire, JWT, 2, 202, "sb://localhost/")
 
 
 def test_tokens_that_are_no_signatures_are_taken_as_told() -> None:

@@ -342,6 +342,23 @@ def test_a_waiting_link_gets_the_session_whose_receiver_vanishes(
     assert second.hear(Transfer).handle == 0
 
 
+def test_links_of_an_entity_that_is_deleted_are_told_so(trains: RunningBroker, connect: Connect) -> None:
+    settings = QueueSettings(requires_session=True)
+    trains.call(lambda namespace: namespace.create_queue("short", settings))
+    holding, waiting = connect(trains.port), connect(trains.port)
+    for wire, wanted in ((holding, "a"), (waiting, None)):
+        wire.begin()
+        attach(wire, "short", {Symbol(FILTER): wanted})
+        wire.credit(1)
+        wire.send_to("plain") if wanted is None else wire.hear(Attach)
+    trains.call(lambda namespace: namespace.delete_queue("short"))
+    assert waiting.hear(Attach).source is None
+    for wire in (holding, waiting):
+        error = wire.hear(Detach).error
+        assert error is not None
+        assert error.condition == "amqp:not-found"
+
+
 def test_a_link_that_goes_waits_no_more(trains: RunningBroker, connect: Connect, own_queue: str) -> None:
     wire = connect(trains.port)
     wire.begin()
