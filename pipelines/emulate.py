@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from ..emulator.entities.config_file import read_config
 from ..emulator.entities.namespace import Namespace
 from ..emulator.entities.settings import QueueSettings
 from ..emulator.server import serve
@@ -17,6 +18,8 @@ def emulator_command(
     port: int,
     queues: Sequence[str],
     subscriptions: Sequence[str],
+    config: Path | None,
+    certificate: Path | None,
     store: Path | None,
     lock_seconds: float,
     max_deliveries: int,
@@ -25,9 +28,12 @@ def emulator_command(
     faults: bool = False,
 ) -> int:
     """Serve the embedded Service Bus until a signal; return the exit code."""
-    parted = [_part(each) for each in subscriptions]
+    parted, there = [_part(each) for each in subscriptions], list[str]()
+    declared = None if config is None else read_config(config)
 
     def create(namespace: Namespace) -> None:
+        if declared is not None:
+            declared.create(namespace)
         settings = QueueSettings(lock_duration=lock_seconds, max_delivery_count=max_deliveries)
         for name in queues:
             namespace.create_queue(name, settings)
@@ -35,11 +41,14 @@ def emulator_command(
             namespace.create_topic(topic)
         for topic, name in parted:
             namespace.create_subscription(topic, name, settings)
+        there.extend(namespace.names())
+        there.extend(
+            f"{each}:{name}" for each in namespace.topics() for name in namespace.subscriptions(each)
+        )
 
     def ready(connection_string: str) -> None:
-        typer.echo("embedded Service Bus for development and tests")
         typer.echo(
-            f"queues: {', '.join(queues) or 'none'}; subscriptions: {', '.join(subscriptions) or 'none'}"
+            f"embedded Service Bus for development and tests; it has: {', '.join(there) or 'nothing yet'}"
         )
         typer.echo(connection_string)
         typer.echo(
@@ -53,6 +62,7 @@ def emulator_command(
         host=host,
         port=port,
         path=store,
+        certificate=certificate,
         latency=latency_ms / 1000,
         faults=faults,
         on_ready=ready,

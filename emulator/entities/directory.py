@@ -1,8 +1,8 @@
 """Which entities there are, by address.
 
 Addresses are ``q``, ``t`` and ``t/Subscriptions/s``, each but the topic's also
-with ``/$DeadLetterQueue`` behind it.  They do not distinguish upper and lower
-case.
+with ``/$DeadLetterQueue`` or ``/$Transfer/$DeadLetterQueue`` behind it.  They do
+not distinguish upper and lower case.
 """
 
 from collections.abc import Iterator
@@ -16,30 +16,36 @@ from .topic import Subscription, Topic
 DEAD_LETTER_QUEUE: Final = "$DeadLetterQueue"
 """Last segment of the address of a dead-letter queue."""
 
+TRANSFER: Final = "$Transfer"
+"""Segment before the last of the address of a transfer dead-letter queue."""
+
 SUBSCRIPTIONS: Final = "Subscriptions"
 """Segment between the names of a topic and of a subscription."""
 
+_SUB_QUEUES: Final = ("", "deadletterqueue", "transfer/$deadletterqueue")
 _LONGEST: Final = 260
 _LONGEST_SHORT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A queue or subscription with its dead-letter queue.
+    """A queue or subscription with its dead-letter queues.
 
     Attributes:
         queue: The queue or subscription.
         dead: Its dead-letter queue.
+        transfer: Its transfer dead-letter queue.
         stored_as: Its number in the store, 0 without one.
     """
 
     queue: Queue
     dead: Queue
+    transfer: Queue
     stored_as: int
 
     def entities(self) -> tuple[Queue, ...]:
-        """All that is here."""
-        return self.queue, self.dead
+        """All that is here, the queue first."""
+        return self.queue, self.dead, self.transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,12 @@ class Directory:
         """
         name, _, sub = _key(address).partition("/$")
         place = self.places.get(name)
-        if place is None or sub not in {"", DEAD_LETTER_QUEUE[1:].casefold()}:
+        if place is None or sub not in _SUB_QUEUES:
             if _key(address) in self.topics:
                 sentence = f"{address!r} is a topic: receive from one of its subscriptions."
                 raise errors.EntityError(errors.NOT_ALLOWED, sentence)
             raise errors.entity_not_found(address)
-        return place.dead if sub else place.queue
+        return place.entities()[_SUB_QUEUES.index(sub)]
 
     def target(self, address: str) -> Queue | Topic:
         """The queue or topic at an address, for a sender.

@@ -14,6 +14,7 @@ ALREADY_EXISTS: Final = "com.microsoft:entity-already-exists"
 SESSION_LOCK_LOST: Final = "com.microsoft:session-lock-lost"
 SESSION_CANNOT_BE_LOCKED: Final = "com.microsoft:session-cannot-be-locked"
 TIMEOUT: Final = "com.microsoft:timeout"
+ENTITY_DISABLED: Final = "com.microsoft:entity-disabled"
 SERVER_BUSY: Final = "com.microsoft:server-busy"
 
 
@@ -54,6 +55,15 @@ def entity_not_found(address: str) -> EntityError:
     """The refusal of an address at which there is no entity; the npm client knows it by its first words."""
     sentence = f"The messaging entity {address!r} could not be found. Create it, or correct the address."
     return EntityError(NOT_FOUND, sentence)
+
+
+def entity_disabled(name: str, status: str, operation: str) -> EntityError:
+    """The refusal to send to or receive from an entity whose status forbids it."""
+    return EntityError(
+        ENTITY_DISABLED,
+        f"Messaging entity {name!r} is currently disabled for {operation} (its status is {status}): "
+        "set its status, or wait until someone does.",
+    )
 
 
 def lock_lost(name: str, lost: int, asked: int) -> EntityError:

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 
 from . import errors
+from .forwarding import Forwarding
 from .message import Content
 from .sessions import check_sessions
-from .upkeep import Upkeep
 
 
-class Intake(Upkeep):
+class Intake(Forwarding):
     """An entity that accepts messages, at once or for a time ahead.
 
-    The arguments are those of :class:`Upkeep`.
+    The arguments are those of :class:`Forwarding`.
     """
 
     def send(self, contents: Sequence[Content]) -> list[int]:
@@ -24,9 +24,11 @@ class Intake(Upkeep):
 
         Raises:
             EntityError: A message is too large or lacks the session id that is
-                required, or nothing can be sent here; none was accepted.
+                required, sending is disabled, or nothing can be sent here; none was accepted.
         """
         now, limit = self._catch_up(), self.settings.max_message_size
+        self.demand_sending()
+        self.accessed_at = now
         for content in contents:
             if content.size > limit:
                 raise errors.message_too_large(self.name, content.size, limit)

@@ -72,6 +72,8 @@ class StoredMessage:
         locked_until: When the present lock lapses, epoch seconds; 0 without one.
         enqueued_number: The sequence number where the message was first sent, of
             one that came from elsewhere, such as a topic; else 0.
+        hops: How often it was passed on by auto-forward.
+        dead_letter_source: The entity it died in, of a dead letter that was passed on; else ``""``.
     """
 
     sequence_number: int
@@ -83,6 +85,8 @@ class StoredMessage:
     dead_letter: Mapping[str, str] = field(default_factory=dict)
     locked_until: float = 0.0
     enqueued_number: int = 0
+    hops: int = 0
+    dead_letter_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

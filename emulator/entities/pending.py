@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .message import SessionState, StoredMessage
-from .rows import SAVE, id_range, to_row
+from .rows import SAVE, Part, id_range, to_row
 
 
 @dataclass(slots=True)
@@ -13,7 +13,7 @@ class Pending:
     """What the next commit writes: of whatever changed several times, how it stands then.
 
     Attributes:
-        messages: By row id, whether it is a dead letter and the message, or
+        messages: By row id, the part it is in and the message, or
             ``None`` if it goes.
         next_numbers: The next sequence number by entity.
         states: The state by entity and session, or ``None`` if it goes.
@@ -21,7 +21,7 @@ class Pending:
             is forgotten.
     """
 
-    messages: dict[int, tuple[bool, StoredMessage] | None] = field(default_factory=dict)
+    messages: dict[int, tuple[Part, StoredMessage] | None] = field(default_factory=dict)
     next_numbers: dict[int, int] = field(default_factory=dict)
     states: dict[tuple[int, str], SessionState | None] = field(default_factory=dict)
     seen: dict[tuple[int, str], float | None] = field(default_factory=dict)
@@ -62,19 +62,19 @@ class Pending:
 class QueueShelf:
     """One entity, or one dead-letter queue, in the store."""
 
-    __slots__ = ("_base", "_dead", "_pending", "_queue")
+    __slots__ = ("_base", "_part", "_pending", "_queue")
 
-    def __init__(self, queue: int, pending: Pending, *, dead: bool) -> None:
+    def __init__(self, queue: int, pending: Pending, part: Part) -> None:
         self._queue = queue
         self._base = id_range(queue)[0]
-        self._dead = dead
+        self._part = part
         self._pending = pending
 
     def save(self, messages: Sequence[StoredMessage]) -> None:
         """Write messages as they will stand at the commit, new or changed."""
         kept = self._pending.messages
         for message in messages:
-            kept[self._base + message.sequence_number] = (self._dead, message)
+            kept[self._base + message.sequence_number] = (self._part, message)
 
     def erase(self, numbers: Sequence[int]) -> None:
         """Remove messages by sequence number."""

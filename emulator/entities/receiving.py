@@ -30,9 +30,11 @@ class Receiving(Intake):
             session: The session they are of, where sessions are required.
 
         Raises:
-            EntityError: The session is missing, or its lock is lost.
+            EntityError: The session is missing, or its lock is lost, or receiving is disabled.
         """
         now = self._catch_up()
+        self.demand_receiving()
+        self.accessed_at = now
         self._holder(session)
         messages = self._stock.take(count, "" if session is None else session.id)
         return self._deliver(messages, now, session, lock=lock)

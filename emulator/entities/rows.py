@@ -1,11 +1,21 @@
 """The tables of the store, and a message as a row of them."""
 
 import json
+from enum import IntEnum
 from typing import Any, Final
 
 from .message import Content, State, StoredMessage
 
 _NUMBER_BITS: Final = 40
+
+
+class Part(IntEnum):
+    """The parts of a queue or subscription, as ``message.dead`` numbers them."""
+
+    MAIN = 0
+    DEAD = 1
+    TRANSFER = 2
+
 
 MIGRATIONS: Final = (
     """
@@ -38,15 +48,21 @@ CREATE TABLE seen (
     entity INTEGER NOT NULL, message_id TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (entity, message_id)) WITHOUT ROWID;
 """,
+    """
+ALTER TABLE entity ADD COLUMN created_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE entity ADD COLUMN updated_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN hops INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN dead_letter_source TEXT NOT NULL DEFAULT '';
+""",
 )
 """Scripts, each of which brings a store from the version that is its place in the row to the next.
 
 ``rule.body`` is as :mod:`..filters.stored` writes it; ``entity.topic``: of a subscription, the
-id of its topic.  ``message.id`` is as :func:`id_range` says; ``dead``: in the dead-letter queue.
+id of its topic.  ``message.id`` is as :func:`id_range` says; ``dead``: see :class:`Part`.
 ``session`` has the states of sessions, ``seen`` the message ids that duplicates are known by.
 """
 
-SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 """Writes a message, new or changed."""
 
 
@@ -55,12 +71,12 @@ def id_range(queue: int) -> tuple[int, int]:
     return queue << _NUMBER_BITS, (queue + 1 << _NUMBER_BITS) - 1
 
 
-def to_row(key: int, dead: bool, message: StoredMessage) -> tuple[object, ...]:
+def to_row(key: int, part: Part, message: StoredMessage) -> tuple[object, ...]:
     """The values of :data:`SAVE` for a message."""
     content = message.content
     return (
         key,
-        dead,
+        part,
         message.enqueued_at,
         message.delivery_count,
         message.state,
@@ -77,6 +93,8 @@ def to_row(key: int, dead: bool, message: StoredMessage) -> tuple[object, ...]:
         content.scheduled_at,
         content.session_id,
         message.enqueued_number,
+        message.hops,
+        message.dead_letter_source,
     )
 
 
@@ -108,4 +126,6 @@ def from_row(row: tuple[Any, ...], number: int) -> StoredMessage:
         expires_at,
         noted,
         enqueued_number=row[17],
+        hops=row[18],
+        dead_letter_source=row[19],
     )

@@ -18,7 +18,7 @@ from ..filters.stored import rule_from_text, rule_to_text
 from .errors import StoreUnavailable
 from .message import SessionState, StoredMessage
 from .pending import Pending, QueueShelf
-from .rows import MIGRATIONS, from_row, id_range
+from .rows import MIGRATIONS, Part, from_row, id_range
 from .settings import QueueSettings
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
@@ -30,7 +30,10 @@ _PRAGMAS: Final = (
     "PRAGMA secure_delete=OFF",
     "PRAGMA wal_autocheckpoint=4000",
 )
-_CREATE: Final = "INSERT INTO entity (kind, name, settings, next_number, topic) VALUES (?, ?, ?, 1, ?)"
+_CREATE: Final = (
+    "INSERT INTO entity (kind, name, settings, next_number, topic, created_at, updated_at) "
+    "VALUES (?, ?, ?, 1, ?, ?, ?)"
+)
 _PUT_RULE: Final = (
     "INSERT INTO rule VALUES (?, ?, ?) ON CONFLICT (entity, name) DO UPDATE SET body = excluded.body"
 )
@@ -47,6 +50,8 @@ class StoredEntity:
         name: As created.
         settings: As last configured.
         next_number: The sequence number its next message gets.
+        created_at: When it was created, epoch seconds; 0: before that was noted.
+        updated_at: When it was last configured, epoch seconds.
     """
 
     id: int
@@ -55,6 +60,8 @@ class StoredEntity:
     name: str
     settings: QueueSettings
     next_number: int
+    created_at: float
+    updated_at: float
 
 
 class Store:
@@ -115,29 +122,33 @@ class Store:
 
     def entities(self) -> list[StoredEntity]:
         """All entities, in the order of their creation, so topics before their subscriptions."""
-        statement = "SELECT id, kind, topic, name, settings, next_number FROM entity ORDER BY id"
+        columns = "id, kind, topic, name, settings, next_number, created_at, updated_at"
+        statement = f"SELECT {columns} FROM entity ORDER BY id"  # noqa: S608 - constants
         with self._answering("read"):
             rows = self._db.execute(statement).fetchall()
         return [
-            StoredEntity(number, kind, topic, name, QueueSettings(**json.loads(settings)), next_number)
-            for number, kind, topic, name, settings, next_number in rows
+            StoredEntity(number, kind, topic, name, QueueSettings(**json.loads(settings)), *rest)
+            for number, kind, topic, name, settings, *rest in rows
         ]
 
-    def create(self, kind: str, name: str, settings: QueueSettings) -> int:
+    def create(self, kind: str, name: str, settings: QueueSettings, now: float) -> int:
         """Add a queue or topic, durable at once; its number in the store."""
-        return self._write(_CREATE, (kind, name, json.dumps(asdict(settings)), None))
+        return self._write(_CREATE, (kind, name, json.dumps(asdict(settings)), None, now, now))
 
-    def create_subscription(self, topic: int, name: str, settings: QueueSettings, rule: Rule) -> int:
+    def create_subscription(
+        self, topic: int, name: str, settings: QueueSettings, rule: Rule, now: float
+    ) -> int:
         """Add a subscription with its first rule, durable at once; its number in the store."""
         with self._answering("written"), self._transaction():
-            values = ("subscription", name, json.dumps(asdict(settings)), topic)
+            values = ("subscription", name, json.dumps(asdict(settings)), topic, now, now)
             number = self._db.execute(_CREATE, values).lastrowid or 0
             self._db.execute(_PUT_RULE, (number, rule.name, rule_to_text(rule)))
         return number
 
-    def configure(self, entity: int, settings: QueueSettings) -> None:
+    def configure(self, entity: int, settings: QueueSettings, now: float) -> None:
         """Change the settings of an entity, durable at once."""
-        self._write("UPDATE entity SET settings = ? WHERE id = ?", (json.dumps(asdict(settings)), entity))
+        values = (json.dumps(asdict(settings)), now, entity)
+        self._write("UPDATE entity SET settings = ?, updated_at = ? WHERE id = ?", values)
 
     def drop(self, entities: Sequence[int]) -> None:
         """Remove entities with all their messages, durable at once, all or none."""
@@ -168,12 +179,12 @@ class Store:
         with self._answering("written"):
             return self._db.execute(statement, values).lastrowid or 0
 
-    def messages(self, queue: int, *, dead: bool) -> Iterator[StoredMessage]:
-        """The messages of a queue or of its dead-letter queue, by sequence number."""
+    def messages(self, queue: int, part: Part) -> Iterator[StoredMessage]:
+        """The messages of a part of a queue, by sequence number."""
         first, last = id_range(queue)
         statement = "SELECT * FROM message WHERE id BETWEEN ? AND ? AND dead = ? ORDER BY id"
         with self._answering("read"):
-            for row in self._db.execute(statement, (first, last, dead)):
+            for row in self._db.execute(statement, (first, last, part)):
                 yield from_row(row, row[0] - first)
 
     def session_states(self, queue: int) -> list[tuple[str, SessionState]]:
@@ -189,9 +200,9 @@ class Store:
         with self._answering("read"):
             return self._db.execute(statement, (entity,)).fetchall()
 
-    def shelf(self, queue: int, *, dead: bool) -> QueueShelf:
-        """The place of a queue, or of its dead-letter queue."""
-        return QueueShelf(queue, self._pending, dead=dead)
+    def shelf(self, queue: int, part: Part) -> QueueShelf:
+        """The place of a part of a queue."""
+        return QueueShelf(queue, self._pending, part)
 
     def commit(self) -> None:
         """Write all that was saved, erased and issued since the last commit, in one transaction.

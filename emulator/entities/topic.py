@@ -104,17 +104,14 @@ class Subscription(Queue):
             sequence_number=number,
             content=content,
             expires_at=expires_at,
-            enqueued_number=original.sequence_number,
+            enqueued_number=original.enqueued_number or original.sequence_number,
         )
 
     def _bury_failed(self, original: StoredMessage, failure: str) -> None:
         copy = self._copied(self._next_number, original, original.content)
-        copy.expires_at = None
-        copy.dead_letter = {REASON: "FilterEvaluationException", DESCRIPTION: failure}
         self._next_number += 1
         self._stock.issue(self._next_number)
-        if self._dead_letter is not None:
-            self._dead_letter.admit([copy])
+        self._inter([copy], {REASON: "FilterEvaluationException", DESCRIPTION: failure})
 
 
 class Topic(Intake):

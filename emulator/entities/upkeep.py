@@ -38,6 +38,11 @@ class Upkeep:
         dead_letter: Where dead messages go.  ``None``: this is a dead-letter
             queue itself, to which nothing is sent and in which nothing expires
             or is dead-lettered.
+
+    Attributes:
+        created_at: When it was created, epoch seconds.
+        updated_at: When it was last configured, epoch seconds.
+        accessed_at: When a message was last sent or asked for, epoch seconds; 0: never.
     """
 
     def __init__(
@@ -59,6 +64,8 @@ class Upkeep:
         self._duplicates = Duplicates(shelf)
         self._reminders: list[float] = []
         self._next_number = 1
+        self.created_at = self.updated_at = clock()
+        self.accessed_at = 0.0
         self._due = inf
         self._news = False
         self._retired = False
@@ -152,6 +159,17 @@ class Upkeep:
         if self.sessions is None or self._stock.lines is None:
             return list(self._subscribers)
         return [*self.sessions.to_call(self._stock.lines.news()), *self._subscribers]
+
+    def idle_until(self) -> float | None:
+        """When the entity is to be deleted unless it is used, epoch seconds; ``None``: never, as it stands.
+
+        Someone who waits for messages uses it, and so does a message that is scheduled.
+        """
+        limit = self.settings.auto_delete_on_idle
+        if limit is None:
+            return None
+        used = max(self.created_at, self.updated_at, self.accessed_at)
+        return (self._clock() if self._subscribers or self._stock.scheduled else used) + limit
 
     def retire(self) -> None:
         """The entity was deleted: from now on every operation raises ``amqp:not-found``.
@@ -267,7 +285,7 @@ class Upkeep:
         for message in messages:
             message.state = State.ACTIVE
             message.expires_at = None
-            message.dead_letter = noted
+            message.dead_letter = {**message.dead_letter, **noted}
         self._dead_letter.admit(messages)
 
 

@@ -51,6 +51,7 @@ def _inbound(session: "Session", attach: Attach) -> InboundLink:
         request.confirm(attach._replace(initial_delivery_count=None))
         return request
     target = session.connection.broker.namespace.target(address.entity)
+    target.demand_sending()
     limit = target.settings.max_message_size
     sends = EntityInbound(session, attach, target, limit + _ENVELOPE)
     properties = {**(attach.properties or {}), _BATCH_SIZE: ULong(limit)}
@@ -64,6 +65,7 @@ def _outbound(session: "Session", attach: Attach) -> Link:
     address = _address(session, attach.source.address, Right.LISTEN)
     if address.node is Node.ENTITY:
         queue = session.connection.broker.namespace.queue(address.entity)
+        queue.demand_receiving()
         return attach_receiver(session, attach, attach.source, queue)
     link = ResponseOutbound(session, attach, address)
     link.confirm(attach._replace(initial_delivery_count=0))

@@ -28,6 +28,7 @@ _SEQUENCE = _key("x-opt-sequence-number", 0x81)
 _STATE = _key("x-opt-message-state", 0x54)
 _LOCKED = _key("x-opt-locked-until", 0x83)
 _ORIGINAL = _key("x-opt-enqueue-sequence-number", 0x81)
+_SOURCE = encode_value(Symbol("x-opt-deadletter-source"))
 _PLAIN = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq{len(_STATE)}sb")
 _UNTIL = struct.Struct(f">{len(_LOCKED)}sq")
 _PREFIX = b"\x00\x53\x72"
@@ -103,10 +104,17 @@ def _annotations(count: int, size: int, ours: bytes, message: StoredMessage) -> 
     if message.enqueued_number:
         origin = _ORIGINAL + struct.pack(">q", message.enqueued_number)
         count, size, ours = count + 2, size + len(origin), ours + origin
+    if message.dead_letter_source:
+        source = _SOURCE + encode_value(message.dead_letter_source)
+        return map_section(MESSAGE_ANNOTATIONS, *_joined(count + 2, ours + source, senders))
     if not senders:
         return _SMALL_MAP.pack(_PREFIX, 0xC1, size, count) + ours
+    return map_section(MESSAGE_ANNOTATIONS, *_joined(count, ours, senders))
+
+
+def _joined(count: int, ours: bytes, senders: bytes) -> tuple[int, bytes]:
     more, entries = map_entries(senders)
-    return map_section(MESSAGE_ANNOTATIONS, count + more, ours + entries)
+    return count + more, ours + entries
 
 
 def _application(message: StoredMessage) -> bytes:

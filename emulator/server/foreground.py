@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..entities.namespace import Namespace
+from .certificate import write_certificate
 from .listener import EmbeddedServiceBus
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,6 +25,7 @@ def serve(
     latency: float = 0.0,
     key: str | None = None,
     faults: bool = False,
+    certificate: Path | None = None,
 ) -> None:
     """Serve entities until SIGINT or SIGTERM, then part with clients and close the store.
 
@@ -38,6 +40,7 @@ def serve(
         latency: Seconds added to every round trip.
         key: The shared access key clients must hold; without one, any will do.
         faults: Whether faults are taken over HTTP.
+        certificate: As of :class:`EmbeddedServiceBus`; where one is given it is made at once.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -46,6 +49,8 @@ def serve(
     namespace = Namespace(path=path)
     try:
         create(namespace)
+        if certificate is not None:
+            write_certificate(certificate)
         bus = EmbeddedServiceBus(
             namespace,
             host=host,
@@ -54,6 +59,7 @@ def serve(
             key=key,
             kill=lambda: os._exit(_KILLED),
             faults=faults,
+            certificate=certificate,
         )
         asyncio.run(_until_signal(bus, on_ready))
     finally:

@@ -18,6 +18,13 @@ def emulator(
     topic: Annotated[
         list[str] | None, typer.Option(help="Topic and subscription to have, as events:bridge; repeatable.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Entities to have, in the format of Microsoft's emulator: Config.json."),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file for TLS, which clients trust; made if it is not there.")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="SQLite file to keep messages in.")] = None,
     lock_seconds: Annotated[float, typer.Option(help="Lock duration of queues and subscriptions.")] = 60.0,
     max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of queues and subscriptions.")] = 10,
@@ -29,9 +36,19 @@ def emulator(
     def work() -> int:
         from ..emulate import emulator_command  # noqa: PLC0415
 
-        queues, topics = queue or ([] if topic else ["dataverse"]), topic or []
+        queues = queue or ([] if topic or config else ["dataverse"])
         return emulator_command(
-            host, port, queues, topics, store, lock_seconds, max_deliveries, latency_ms, faults=faults
+            host,
+            port,
+            queues,
+            topic or [],
+            config,
+            certificate,
+            store,
+            lock_seconds,
+            max_deliveries,
+            latency_ms,
+            faults=faults,
         )
 
     end(work, verbose=False)

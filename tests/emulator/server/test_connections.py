@@ -38,7 +38,7 @@ from cdsbridge.emulator.server import RunningBroker, run_in_thread
     [
         ("nowhere", "amqp:not-found"),
         ("nowhere/$management", "amqp:not-found"),
-        ("q/$Transfer/$DeadLetterQueue", "amqp:not-found"),
+        ("q/$Transfer", "amqp:not-found"),
         ("", "amqp:not-found"),
         (None, "amqp:not-found"),
     ],

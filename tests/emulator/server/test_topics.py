@@ -114,3 +114,68 @@ def test_a_topic_is_not_a_queue_to_receive_from(topic: ServiceBusSender, client:
     with pytest.raises(ServiceBusError, match="receive from one of its subscriptions"):
         receiver.receive_messages(1, 1)
     receiver.close()
+
+
+def test_a_disabled_entity_refuses_links_and_live_ones(bus: RunningBroker, client: ServiceBusClient) -> None:
+    def status(value: str) -> None:
+        bus.call(lambda namespace: namespace.create_queue("status", QueueSettings(status=value)))
+
+    status("Active")
+    with client.get_queue_sender("status") as sender, client.get_queue_receiver("status") as receiver:
+        sender.send_messages(ServiceBusMessage("x"))
+        assert len(receiver.peek_messages(1)) == 1
+        status("Disabled")
+        with pytest.raises(ServiceBusError, match="disabled for send"):
+            sender.send_messages(ServiceBusMessage("y"))
+        with pytest.raises(ServiceBusError, match="disabled for receive"):
+            receiver.receive_messages(1, 1)
+        status("Active")
+        (message,) = receiver.receive_messages(1, 5)
+        receiver.complete_message(message)
+    bus.call(lambda namespace: namespace.delete_queue("status"))
+
+
+def test_dead_letters_that_are_passed_on_tell_where_they_died(
+    bus: RunningBroker, client: ServiceBusClient
+) -> None:
+    def create(namespace: Namespace) -> None:
+        namespace.create_queue("morgue")
+        namespace.create_queue("ward", QueueSettings(forward_dead_letters_to="morgue"))
+
+    bus.call(create)
+    with (
+        client.get_queue_sender("ward") as sender,
+        client.get_queue_receiver("ward") as receiver,
+        client.get_queue_receiver("morgue") as morgue,
+    ):
+        sender.send_messages(ServiceBusMessage("x", application_properties={"a": 1}, partition_key="p"))
+        (message,) = receiver.receive_messages(1, 5)
+        receiver.dead_letter_message(message, reason="why", error_description="because")
+        (dead,) = morgue.receive_messages(1, 5)
+        assert (dead.dead_letter_source, dead.dead_letter_reason) == ("ward", "why")
+        assert (dead.enqueued_sequence_number, dead.partition_key) == (1, "p")
+        morgue.complete_message(dead)
+    bus.call(lambda namespace: namespace.delete_queue("ward"))
+    bus.call(lambda namespace: namespace.delete_queue("morgue"))
+
+
+def test_transfer_dead_letters_are_received(bus: RunningBroker, client: ServiceBusClient) -> None:
+    def create(namespace: Namespace) -> None:
+        namespace.create_queue("onward")
+        namespace.create_queue("through", QueueSettings(forward_to="onward"))
+        namespace.delete_queue("onward")
+
+    bus.call(create)
+    with (
+        client.get_queue_sender("through") as sender,
+        client.get_queue_receiver("through", sub_queue=ServiceBusSubQueue.TRANSFER_DEAD_LETTER) as receiver,
+    ):
+        sender.send_messages(ServiceBusMessage("x"))
+        (dead,) = receiver.receive_messages(1, 5)
+        assert (str(dead), dead.dead_letter_reason) == ("x", "MessagingEntityNotFoundException")
+        receiver.complete_message(dead)
+    refused = client.get_queue_receiver("through")
+    with pytest.raises(ServiceBusError, match="auto-forwarding enabled"):
+        refused.receive_messages(1, 1)
+    refused.close()
+    bus.call(lambda namespace: namespace.delete_queue("through"))
