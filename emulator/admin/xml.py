@@ -55,9 +55,9 @@ class Element:
         return (child for child in self.children if child.name == name)
 
     def value(self, *names: str) -> str | None:
-        """The text down a path of names, stripped; ``None``: there is no element, or one that is nil."""
+        """The text down a path of names; ``None``: there is no element, or one that is nil."""
         found = self.find(*names)
-        return None if found is None or found.attributes.get("nil") == "true" else found.text.strip()
+        return None if found is None or found.attributes.get("nil") == "true" else found.text
 
 
 def parse(body: bytes) -> Element:

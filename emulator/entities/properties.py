@@ -20,7 +20,7 @@ from ..amqp.types import Decimal as EncodedDecimal
 from ..amqp.types import Described, Symbol, Timestamp
 from ..amqp.types import Value as AmqpValue
 from ..filters.message import Properties
-from ..filters.values import Value
+from ..filters.values import Value, in_utc
 from .message import Content, StoredMessage
 
 _FIELDS: Final = {
@@ -185,6 +185,7 @@ def _moment(microseconds: int) -> datetime | None:
 
 def amqp_value(value: Value) -> AmqpValue:
     """The AMQP value of a value of a filter."""
+    value = in_utc(value)
     if isinstance(value, datetime):
         return Timestamp((value - _EPOCH) // timedelta(milliseconds=1))
     if isinstance(value, timedelta):

@@ -76,6 +76,11 @@ class Upkeep:
         """How many messages there are, of every kind."""
         return len(self._stock.messages)
 
+    @property
+    def bytes(self) -> int:
+        """How many bytes the messages have."""
+        return sum(message.content.size for message in self._stock.messages.values())
+
     def restore(
         self,
         messages: Iterable[StoredMessage],

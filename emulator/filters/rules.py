@@ -9,7 +9,7 @@ from .evaluate import act, holds
 from .lexer import Kind, tokens
 from .message import Properties
 from .parser import parse_action, parse_filter
-from .values import Value, same_family
+from .values import Value, in_utc, same_family
 
 DEFAULT_RULE: Final = "$Default"
 """The name of the rule a subscription begins with."""
@@ -89,7 +89,7 @@ SYSTEM_FIELDS: Final[Mapping[str, str]] = {
 
 
 def _equal(left: Value, right: Value) -> bool:
-    return same_family(left, right) and left == right
+    return same_family(left, right) and in_utc(left) == in_utc(right)
 
 
 @dataclass(frozen=True, slots=True)

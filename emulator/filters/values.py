@@ -9,7 +9,7 @@ passes on.
 
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, DecimalException
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -53,6 +53,11 @@ def _is_number(value: Value) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
+def in_utc(value: Value) -> Value:
+    """The value; a time without a zone is taken for UTC."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
 def compare(operator: str, left: Value, right: Value) -> bool | None:
     """Whether ``left operator right`` holds; ``None``: unknown.
 
@@ -61,6 +66,7 @@ def compare(operator: str, left: Value, right: Value) -> bool | None:
     Raises:
         FilterError: No operator of C# takes these types.
     """
+    left, right = in_utc(left), in_utc(right)
     if left is None or right is None:
         return None
     if _is_number(left) and _is_number(right):

@@ -66,5 +66,6 @@ class Broker:
         for route in self.routes:
             response = route(request)
             if response is not None:
+                self.turns.expire()
                 return response
         return HttpResponse(404, b"There is nothing at this address.")

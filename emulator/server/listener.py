@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..admin.service import AdminService
 from ..entities.namespace import Namespace
-from .access import ROOT_POLICY, Access, OtherTokens, Policy
+from .access import ROOT_POLICY, Access, OtherTokens, Policy, Right
 from .broker import Broker
 from .certificate import server_context, write_certificate
 from .conditions import CONNECTION_FORCED
@@ -22,6 +23,7 @@ from .turns import Turns
 from .websocket import websocket_route
 
 _ANY_KEY = "SAS_KEY_VALUE"
+_NAME = "sbemulatorns"
 _IDLE_TICK = 5.0
 
 
@@ -142,6 +144,10 @@ class EmbeddedServiceBus:
         if self._takes_faults:
             broker.routes.append(fault_route(self.arm, self.disarm, self.armed))
         self._server = await loop.create_server(lambda: Front(broker, self._tls), self._host, self._port)
+        service = AdminService(
+            self.namespace, lambda header, path: self.access.permits(header, Right.MANAGE, path), _NAME
+        )
+        broker.routes.append(service.answer)
         self._broker = broker
         self._port = self._server.sockets[0].getsockname()[1]
         turns.expire()

@@ -273,6 +273,7 @@ def test_a_pattern_of_many_wildcards_is_matched_in_time() -> None:
 def test_parameters_stand_for_values() -> None:
     assert held("color = @p AND quantity > @q", {"@p": "blue", "@q": 9}) is True
     assert held("due < @d", {"@d": datetime(2021, 1, 1, tzinfo=UTC)}) is True
+    assert held("due = @d", {"@d": datetime(2020, 7, 5)}) is True
     with pytest.raises(ExpressionError, match="parameter @q has no value") as refusal:
         SqlFilter("color = @p AND quantity = @q", {"@p": "blue"})
     assert refusal.value.position == 27
