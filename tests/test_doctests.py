@@ -9,7 +9,7 @@ import pytest
 
 import cdsbridge
 
-ROOMS = ("emulator", "model", "pipelines", "sinks", "sources", "tables", "transforms", "webapi")
+ROOMS = ("emulator", "login", "model", "pipelines", "sinks", "sources", "tables", "transforms", "webapi")
 
 
 def modules() -> Iterator[str]:

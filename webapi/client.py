@@ -23,10 +23,10 @@ from azure.core.pipeline.policies import (
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
+from ..login.credential import open_credential
 from ..model.errors import ConfigError, NotPermitted, ServiceUnreachable
 from .answers import LATER, Answer, judged
 from .config import DataverseApi
-from .login import open_credential
 from .multipart import decoded, encoded
 
 Sleep = Callable[[float], object]
@@ -72,7 +72,8 @@ class WebClient:
                 ),
                 _OurHostsOnly(api),
                 BearerTokenCredentialPolicy(
-                    credential or open_credential(api.credential), f"{api.url}/.default"
+                    credential or open_credential(api.credential, "dataverse.credential"),
+                    f"{api.url}/.default",
                 ),
             ],
             transport=_Transport(self._pause, api.timeout),

@@ -8,8 +8,12 @@ from ..model.errors import ConfigError
 from .config import ClientCertificate, ClientSecret, Login, ManagedIdentity, WorkloadIdentity
 
 
-def open_credential(login: Login) -> TokenCredential:
+def open_credential(login: Login, place: str = "credential") -> TokenCredential:
     """Return a live credential.  It asks for a token when first used.
+
+    Args:
+        login: As whom.
+        place: Where the configuration has it, for errors.
 
     Raises:
         ConfigError: None can be made of these settings.
@@ -36,9 +40,7 @@ def open_credential(login: Login) -> TokenCredential:
     except (ValueError, OSError) as error:
         # the error of a bad certificate or id may quote what it was given
         kind = type(error).__name__
-        raise ConfigError(
-            f"dataverse.credential: no {login.kind} login can be made of this ({kind})"
-        ) from None
+        raise ConfigError(f"{place}: no {login.kind} login can be made of this ({kind})") from None
 
 
 def _given(login: WorkloadIdentity) -> dict[str, Any]:

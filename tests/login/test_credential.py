@@ -7,9 +7,9 @@ import pytest
 from azure import identity
 from pydantic import TypeAdapter
 
+from cdsbridge.login.config import Login
+from cdsbridge.login.credential import open_credential
 from cdsbridge.model.errors import ConfigError
-from cdsbridge.webapi.config import Login
-from cdsbridge.webapi.login import open_credential
 
 APP = {
     "tenant_id": "00000000-0000-0000-0000-000000000001",
