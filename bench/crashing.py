@@ -57,6 +57,7 @@ source:
   entities: [{queue}]
   batch: 100
   max_in_flight: 1500
+  max_deliveries: 1000000
 metadata: {folder}/metadata.json
 sinks:
   - kind: parquet

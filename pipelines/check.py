@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import typer
+from azure.servicebus import ServiceBusClient
+from azure.servicebus.exceptions import OperationTimeoutError
 
-from ..sources.connect import explain, namespace_of, open_client, open_receiver
+from ..sources.connect import explain, namespace_of, open_client, open_receiver, open_session
 from ..webapi.client import WebClient
 from .config import BridgeConfig
 from .exit import Exit
@@ -44,10 +46,20 @@ def check_command(conf: Path, settings: Sequence[str], offline: bool) -> int:
 
 def _try_entity(config: BridgeConfig, entity: str) -> None:
     try:
-        with open_client(config.source) as client, open_receiver(client, entity) as receiver:
-            receiver.peek_messages(1)
+        with open_client(config.source) as client:
+            if config.source.sessions_of(entity):
+                _find_session(config, client, entity)
+                return
+            with open_receiver(client, entity, config.source) as receiver:
+                receiver.peek_messages(1)
     except Exception as error:
         raise explain(error, config.source, entity) from error
+
+
+def _find_session(config: BridgeConfig, client: ServiceBusClient, entity: str) -> None:
+    """Ask for a session; that none is free is an answer too."""
+    with suppress(OperationTimeoutError), open_session(client, entity, config.source, 1.0):
+        pass
 
 
 def print_schema() -> int:

@@ -12,6 +12,7 @@ from ..model.verdict import DispositionBatch
 from ..sinks.base import Claim
 from ..sinks.steps import CommitTables
 from ..sources.ending import Ending, When
+from ..sources.plan import ReadPlan
 from ..sources.read import BundleLimits, ReadFromServiceBus
 from ..sources.settle import SettleMessages
 from ..tables.metadata import Metadata, load_metadata
@@ -24,7 +25,11 @@ _LULL: Final = 0.25
 
 
 def bridge(
-    pipeline: Pipeline, config: BridgeConfig, ending: Ending, claim: Claim | None = None
+    pipeline: Pipeline,
+    config: BridgeConfig,
+    ending: Ending,
+    claim: Claim | None = None,
+    plan: ReadPlan | None = None,
 ) -> PCollection[DispositionBatch]:
     """Lay the graph of a bridge.
 
@@ -33,6 +38,7 @@ def bridge(
         config: Source, rules and sinks.
         ending: When reading ends.
         claim: This start of the bridge; without one a second bridge on the same sinks is not noticed.
+        plan: Which messages are taken, and how; all of them, if not given.
 
     Returns:
         The dispositions, each durable and handed in to be settled.
@@ -45,7 +51,7 @@ def bridge(
         messages=config.commit.messages,
         lull=None if ending.when is When.NEVER else _LULL,
     )
-    read = ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal)
+    read = ReadFromServiceBus(config.source, ending=ending, bundle=limits, journal=config.journal, plan=plan)
     committed = flattened_and_committed(pipeline | "ReceiveMessages" >> read, config, claim)
     return committed | "SettleMessages" >> SettleMessages(config.source)
 

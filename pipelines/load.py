@@ -14,8 +14,8 @@ from ..model.errors import ConfigError
 from .config import BridgeConfig
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET: Final = re.compile(r"SharedAccessKey=|SharedAccessSignature=|://[^/@\s:]*:[^/@\s]+@")
-_SECRET_KEYS: Final = frozenset({"client_secret", "password"})
+_SECRET: Final = re.compile(r"SharedAccessKey=|SharedAccessSignature[= ]|://[^/@\s:]*:[^/@\s]+@")
+_SECRET_KEYS: Final = frozenset({"client_secret", "password", "access_key", "sas_token"})
 _SECRET_OPTION: Final = re.compile(r"(?:key|secret|token|password|signature|sas)$", re.IGNORECASE)
 _EMULATOR: Final = "usedevelopmentemulator=true"
 

@@ -17,6 +17,7 @@ from ..sinks.holding import stopping, taken_over
 from ..sources import files_read
 from ..sources.ending import Ending, When
 from ..sources.intake import Reading, reading_from, stop_reading
+from ..sources.plan import ReadPlan
 from .collector import rare_collections
 from .config import BridgeConfig
 from .exit import Exit, exit_code
@@ -50,12 +51,17 @@ class RunResult:
     error: str = ""
 
 
-def run_bridge(config: BridgeConfig, ending: Ending) -> RunResult:
+def run_bridge(config: BridgeConfig, ending: Ending, plan: ReadPlan | None = None) -> RunResult:
     """Run a bridge until its ending, a signal, or an error that trying again cannot cure.
 
     SIGTERM and SIGINT stop receiving; what was received is committed and
     settled, and the run ends.  A second signal ends the process at once, which
     costs a redelivery and nothing else.
+
+    Args:
+        config: The bridge.
+        ending: When reading ends.
+        plan: Which messages are taken, and how; all of them, if not given.
 
     Raises:
         BridgeError: The source cannot be opened, or the graph is refused.
@@ -64,9 +70,13 @@ def run_bridge(config: BridgeConfig, ending: Ending) -> RunResult:
     stopping.clear()
     taken_over.clear()
     with signals() as stop, rare_collections():
-        error = _run_until_done(config, ending, stop)
+        error = _run_until_done(config, ending, plan or ReadPlan(), stop)
         code = ended_with(config, stop, error)
         return RunResult(code, time.monotonic() - begun, counters.read(), str(error or ""))
+
+
+class PassBlocked(BridgeError):
+    """A pass ended before its end: the messages in front are to stay, and are too many to hold."""
 
 
 class Stop:
@@ -109,15 +119,17 @@ def signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _run_until_done(config: BridgeConfig, ending: Ending, stop: Stop) -> Exception | None:
+def _run_until_done(config: BridgeConfig, ending: Ending, plan: ReadPlan, stop: Stop) -> Exception | None:
     pause, tries, opened = _FIRST_PAUSE, 0, False
     claim = Claim.of(config.name)
     while True:
         flushes = counters.read()["flushes"]
         try:
-            _run_once(config, ending, claim, stop.asked.is_set)
+            _run_once(Reading(config.source, ending, config.journal, plan), config, claim, stop.asked.is_set)
         except (ConfigError, UsageRefused):
             raise
+        except PassBlocked as error:
+            return error
         except Exception as error:
             if isinstance(error, BridgeError) and not opened and not counters.read()["received"]:
                 raise
@@ -141,20 +153,28 @@ def _run_until_done(config: BridgeConfig, ending: Ending, stop: Stop) -> Excepti
         pause = min(2 * pause, _BACKOFF_MAX)
 
 
-def _run_once(config: BridgeConfig, ending: Ending, claim: Claim, stopped: Callable[[], bool]) -> None:
+def _run_once(reading: Reading, config: BridgeConfig, claim: Claim, stopped: Callable[[], bool]) -> None:
     """Run the pipeline once; what it still holds goes back to the broker whatever happens."""
-    with reading_from(Reading(config.source, ending, config.journal)), flat_memory():
+    with reading_from(reading) as intake, flat_memory():
         if stopped():
             stop_reading()
         pipeline = local_pipeline()
-        bridge(pipeline, config, ending, claim)
+        bridge(pipeline, config, reading.ending, claim, reading.plan)
         pipeline.run().wait_until_finish()
+        if intake.blocked:
+            raise PassBlocked(
+                f"{', '.join(intake.blocked)}: too many of the first messages are to stay to read on past "
+                "them; take a wider selection, set aside what fails again with --again defer, or export and "
+                "purge it"
+            )
 
 
 def ended_with(config: BridgeConfig, stop: Stop, error: Exception | None) -> Exit:
     """Return the exit code of a run that has ended."""
     if isinstance(error, SinkUnavailable | Fenced):
         return exit_code(error)
+    if isinstance(error, PassBlocked):
+        return Exit.ROWS_WAIT
     if error is not None:
         return Exit.UNEXPECTED
     if stop.signal == signal.SIGINT:

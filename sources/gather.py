@@ -84,6 +84,9 @@ class GatherSettlement:
                     return False
             return True
 
-        async with open_client(self._source) as client, open_receiver(client, self._entity) as receiver:
+        async with (
+            open_client(self._source) as client,
+            open_receiver(client, self._entity, self._source) as receiver,
+        ):
             settled = await asyncio.gather(*(one(item) for item in held))
         return [item for item, done in zip(held, settled, strict=True) if not done]

@@ -15,11 +15,15 @@ from ..model.envelope import MicroBatch
 from ..model.errors import BridgeError, ServiceUnreachable
 from ..model.verdict import Disposition, DispositionBatch
 from .buffer import Buffer
+from .caution import Caution
 from .config import ServiceBusSource
+from .deferred_link import DeferredLink
 from .ending import Ending
 from .journal import Journal
 from .link import Link, Shared
+from .plan import ReadPlan
 from .progress import Progress
+from .session_link import SessionLink
 
 _OPEN_TIMEOUT: Final = 180.0
 """Seconds the SDK's own retries may take before the first link is open."""
@@ -33,6 +37,7 @@ class Reading(NamedTuple):
     source: ServiceBusSource
     ending: Ending
     journal: str | None
+    plan: ReadPlan = ReadPlan()
 
 
 class Intake:
@@ -42,13 +47,24 @@ class Intake:
         """Set up the threads; nothing is opened yet."""
         source = reading.source
         self._buffer = Buffer(source.max_in_flight, source.max_in_flight_bytes)
+        self._caution = Caution(source.max_deliveries, source.batch)
         self._stop, self._close = threading.Event(), threading.Event()
         self._journal = Journal(Path(reading.journal)) if reading.journal else None
         self._links: dict[str, list[Link]] = {}
-        self._progress = {entity: Progress(reading.ending) for entity in source.entities}
+        self._progress = {entity: Progress(reading.ending, reading.plan) for entity in source.entities}
         for entity, progress in self._progress.items():
-            shared = Shared(source, entity, self._buffer, progress, self._journal, self._stop, self._close)
-            self._links[entity] = [Link(shared, number) for number in range(source.receivers)]
+            shared = Shared(
+                source=source,
+                entity=entity,
+                buffer=self._buffer,
+                caution=self._caution,
+                progress=progress,
+                journal=self._journal,
+                stop=self._stop,
+                close=self._close,
+                plan=reading.plan,
+            )
+            self._links[entity] = _links(shared)
 
     def open(self) -> None:
         """Open every link and wait until each is ready.
@@ -77,6 +93,16 @@ class Intake:
         """Whether no further micro-batch will come."""
         ended = self._stop.is_set() or all(progress.ended for progress in self._progress.values())
         return ended and self._buffer.empty
+
+    @property
+    def careful(self) -> bool:
+        """Whether what is under way has failed so often that it should be committed at once."""
+        return self._caution.careful
+
+    @property
+    def blocked(self) -> list[str]:
+        """The entities whose reading ended before messages that are to stay where they are."""
+        return [entity for entity, progress in self._progress.items() if progress.blocked]
 
     @property
     def in_flight(self) -> int:
@@ -120,6 +146,16 @@ class Intake:
     def _all(self) -> Iterator[Link]:
         for links in self._links.values():
             yield from links
+
+
+def _links(shared: Shared) -> list[Link]:
+    """Return the links an entity is read by, not yet started."""
+    source = shared.source
+    if shared.plan.numbers:
+        return [DeferredLink(shared, 0)]
+    if sessions := source.sessions_of(shared.entity):
+        return [SessionLink(shared, number) for number in range(sessions)]
+    return [Link(shared, number) for number in range(source.receivers)]
 
 
 _lock = threading.Lock()

@@ -18,20 +18,24 @@ from ..model.counters import counters
 from ..model.envelope import Envelope, MicroBatch
 from ..model.errors import BridgeError, SinkUnavailable
 from ..model.failpoints import reach
-from ..model.verdict import Disposition, Outcome
-from .address import Address
+from ..model.verdict import Disposition
 from .buffer import Buffer
+from .caution import Caution
 from .config import ServiceBusSource
-from .connect import explain, open_client, open_receiver
+from .connect import open_client, open_receiver
 from .convert import Received, from_message, from_transfer, leave_transfers_unbuilt, now_us
+from .explain import explain
 from .journal import Journal
+from .plan import ReadPlan
 from .progress import Progress
 from .settlement import Held
 from .settler import Settler
+from .sifting import Sifting
+from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
-_SHORT_WAIT: Final = 0.1
+SHORT_WAIT: Final = 0.1
 """Seconds a receive waits while something may have to be settled."""
 _BACKOFF_MAX: Final = 30.0
 """Seconds between two tries to reopen a link, at most."""
@@ -45,12 +49,14 @@ class Shared(NamedTuple):
     source: ServiceBusSource
     entity: str
     buffer: Buffer
+    caution: Caution
     progress: Progress
     journal: Journal | None
     stop: threading.Event
     """No more receiving, in the whole intake."""
     close: threading.Event
     """Settle what was handed in, then end."""
+    plan: ReadPlan = ReadPlan()
 
 
 class Link(threading.Thread):
@@ -60,14 +66,18 @@ class Link(threading.Thread):
         super().__init__(name=f"link-{shared.entity}-{number}", daemon=True)
         self._shared = shared
         self._handed: queue.SimpleQueue[tuple[Disposition, ...]] = queue.SimpleQueue()
-        self._settler = Settler(shared.source, shared.entity, self._drop)
-        self._dead_letters = Address.parse(shared.entity).dead_letters
+        self._settler = self._make_settler()
+        self._sifting = Sifting(shared.entity, shared.plan, shared.progress, self._settler, shared.caution)
+        self._watchdog = Watchdog(shared.source.stalled_after)
         self._reduce: Callable[[Any, str, int], Received] = from_message
         self._idle = threading.Event()
         self._held_up_until = 0.0
         self.ready = threading.Event()
         self.error: BridgeError | None = None
         """Why the link could not be opened the first time."""
+
+    def _make_settler(self) -> Settler:
+        return Settler(self._shared.source, self._shared.entity, self._drop)
 
     def settle(self, dispositions: tuple[Disposition, ...]) -> None:
         """Hand in dispositions, to be settled soon."""
@@ -109,29 +119,44 @@ class Link(threading.Thread):
         return self._shared.close.is_set() and self._handed.empty()
 
     def _connect_and_serve(self) -> None:
-        with (
-            open_client(self._shared.source) as client,
-            open_receiver(client, self._shared.entity) as receiver,
-        ):
+        source, entity = self._shared.source, self._shared.entity
+        with open_client(source) as client, open_receiver(client, entity, source) as receiver:
             self._shared.progress.opened(receiver)
-            self._settler.opened(receiver)
-            unbuilt = not self._settler.needs_messages and leave_transfers_unbuilt(receiver)
-            self._reduce = from_transfer if unbuilt else from_message
-            self.ready.set()
-            self._serve(receiver)
+            self._opened(receiver)
+            while not self._done():
+                self._settle_handed()
+                self._settler.renew_due(source.renew_for)
+                if self._receiving():
+                    self._shared.progress.check(receiver)
+                    self._watchdog.look(
+                        receiver, self._shared.progress.first_unknown(len(self._settler.staying))
+                    )
+                self._receive_or_wait(receiver)
             self._settler.let_go()
 
-    def _serve(self, receiver: ServiceBusReceiver) -> None:
-        while not self._done():
-            self._settle_handed()
-            self._settler.renew_due(self._shared.source.renew_for)
-            if self._receiving():
-                self._shared.progress.check(receiver)
-            granted = self._shared.buffer.reserve(self._shared.source.batch) if self._receiving() else 0
-            if granted:
-                self._receive(receiver, granted)
-            else:
-                self._await_work()
+    def _opened(self, receiver: ServiceBusReceiver) -> None:
+        """Use a receiver that has connected."""
+        self._settler.opened(receiver)
+        self._watchdog.rest()
+        unbuilt = not self._settler.needs_messages and leave_transfers_unbuilt(receiver)
+        self._reduce = from_transfer if unbuilt else from_message
+        self.ready.set()
+
+    def _receive_or_wait(self, receiver: ServiceBusReceiver) -> int:
+        """Receive what the bounds allow, or wait for something to settle; return how many came."""
+        booked = granted = came = 0
+        if self._receiving() and (asked := self._sifting.at_once(self._shared.source.batch)):
+            booked = self._shared.progress.book(asked)
+            granted = self._shared.buffer.reserve(booked)
+        if not granted:
+            self._shared.progress.took(booked, 0)
+            self._await_work()
+            return 0
+        try:
+            came = self._receive(receiver, granted)
+        finally:
+            self._shared.progress.took(booked, came)
+        return came
 
     def _receiving(self) -> bool:
         shared = self._shared
@@ -144,16 +169,18 @@ class Link(threading.Thread):
 
     def _await_work(self) -> None:
         """Wait a moment for something to settle; at the bound or at the end nothing else can happen."""
+        self._watchdog.rest()
+        self._settler.pause()
         try:
-            self._handed.put(self._handed.get(timeout=_SHORT_WAIT))
+            self._handed.put(self._handed.get(timeout=SHORT_WAIT))
         except queue.Empty:
             return
 
-    def _receive(self, receiver: ServiceBusReceiver, granted: int) -> None:
-        wait = _SHORT_WAIT if self._settler.held else self._shared.source.wait
+    def _receive(self, receiver: ServiceBusReceiver, granted: int) -> int:
+        wait = SHORT_WAIT if self._settler.held else self._shared.source.wait
         envelopes: tuple[Envelope, ...] = ()
         try:
-            envelopes = self._take_over(receiver.receive_messages(granted, max_wait_time=wait))
+            envelopes = self._take_over(self._messages(receiver, granted, wait))
         finally:
             size = sum(len(envelope.body) for envelope in envelopes)
             self._shared.buffer.arrived(granted, len(envelopes), size)
@@ -162,15 +189,20 @@ class Link(threading.Thread):
             self._count(envelopes, size)
             reach("received")
             self._shared.buffer.put(MicroBatch(self._shared.entity, envelopes))
+        return len(envelopes)
+
+    def _messages(self, receiver: ServiceBusReceiver, count: int, wait: float) -> Sequence[Any]:
+        """Return what the SDK receives, at most so many."""
+        return receiver.receive_messages(count, max_wait_time=wait)
 
     def _take_over(self, messages: Sequence[Any]) -> tuple[Envelope, ...]:
         """Reduce messages to envelopes, held from now on."""
         shared, now = self._shared, now_us()
-        found = [self._reduce(message, shared.entity, now) for message in messages]
-        if self._dead_letters:
-            found = [item for item in found if not shared.progress.left(item.envelope.sequence_number)]
+        if messages:
+            self._watchdog.came()
+        found = self._sifting.sift([self._reduce(message, shared.entity, now) for message in messages])
         self._settler.hold(found)
-        shared.progress.received(len(found))
+        shared.progress.received([item.envelope.sequence_number for item in found])
         return tuple(item.envelope for item in found)
 
     @staticmethod
@@ -202,21 +234,12 @@ class Link(threading.Thread):
                 if self._settler.settle_pending():
                     self._idle.set()
                 return
-            if self._dead_letters:
-                dispositions = self._without_rejected(dispositions)
-            self._settler.take(dispositions)
-
-    def _without_rejected(self, dispositions: tuple[Disposition, ...]) -> tuple[Disposition, ...]:
-        """Leave rejected dead letters where they are, locked until their lock lapses."""
-        rejected = [item for item in dispositions if item.verdict.outcome is Outcome.REJECTED]
-        for item in rejected:
-            self._shared.progress.leave(item.sequence_number)
-        self._settler.forget([item.lock_token for item in rejected])
-        return tuple(item for item in dispositions if item.verdict.outcome is not Outcome.REJECTED)
+            self._settler.take(self._sifting.to_settle(dispositions))
 
     def _drop(self, held: Sequence[Held], settled: bool) -> None:
         """Take messages out of the count, whatever became of them."""
         self._shared.progress.dropped(len(held))
+        self._sifting.ended(len(held))
         self._shared.buffer.ended(len(held), sum(item.size for item in held))
         if settled and self._shared.journal is not None:
             self._note_settled(self._shared.journal, held)

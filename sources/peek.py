@@ -23,7 +23,7 @@ def peek(source: ServiceBusSource, entity: str, sequence_number: int = 0) -> Env
         NotPermitted: The credential may not listen.
     """
     try:
-        with open_client(source) as client, open_receiver(client, entity) as receiver:
+        with open_client(source) as client, open_receiver(client, entity, source) as receiver:
             found = receiver.peek_messages(max_message_count=1, sequence_number=sequence_number)
     except (AzureError, OSError) as error:
         raise explain(error, source, entity) from error

@@ -2,15 +2,21 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from azure.servicebus import ServiceBusMessageState, ServiceBusReceiver
 
 from .ending import Ending, When
+from .pace import Pace
+from .plan import ReadPlan
 
 _FAR: Final = 1 << 62
 _CHECK_EVERY: Final = 0.5
 """Seconds between two looks for messages below the mark."""
+_LEFT_AT_MOST: Final = 4000
+"""Messages that may stay where they are while the others are read.  They are held under lock, and
+Service Bus delivers no more to a receiver that holds about 5,000."""
 
 
 class Progress:
@@ -21,8 +27,11 @@ class Progress:
     number, locked ones too, so halving the range of numbers finds the last.
     """
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Ending, plan: ReadPlan | None = None) -> None:
         self._ending = ending
+        self._pace = Pace(plan or ReadPlan())
+        self._sessions = 0
+        self._lulls = 0
         self._lock = threading.Lock()
         self._active = time.monotonic()
         self._held = 0
@@ -30,6 +39,7 @@ class Progress:
         self._checked = 0.0
         self._ended = threading.Event()
         self._left: set[int] = set()
+        self._highest = 0
 
     @property
     def ended(self) -> bool:
@@ -45,12 +55,65 @@ class Progress:
                 if self._mark is None:
                     self._mark = mark
 
-    def received(self, count: int) -> None:
+    def received(self, numbers: Sequence[int]) -> None:
         """Note messages that came, none included."""
         with self._lock:
-            self._held += count
-            if count:
+            self._held += len(numbers)
+            if numbers:
                 self._active = time.monotonic()
+                self._highest = max(self._highest, *numbers)
+
+    def first_unknown(self, staying: int) -> int:
+        """Return the number from which on no message is held by a link of this entity.
+
+        Args:
+            staying: Messages a link holds only to pass them by.
+        """
+        with self._lock:
+            return self._highest + 1 if self._held or staying else 1
+
+    @property
+    def blocked(self) -> bool:
+        """Whether reading ended because too many messages stay where they are, before the others."""
+        return len(self._left) >= _LEFT_AT_MOST
+
+    def book(self, asked: int) -> int:
+        """Return how many of the messages asked for limit and rate allow now; they count at once."""
+        with self._lock:
+            return self._pace.book(asked)
+
+    def took(self, booked: int, taken: int) -> None:
+        """Turn a booking into what was taken; the rest may be booked again."""
+        with self._lock:
+            self._pace.took(booked, taken)
+            if self._pace.spent:
+                self._ended.set()
+
+    def session(self, change: int) -> None:
+        """Note that a session was opened (1) or closed (-1)."""
+        with self._lock:
+            self._sessions += change
+            self._lulls = 0
+            self._active = time.monotonic()
+
+    def no_session(self, links: int) -> None:
+        """Note that no session was free for one of so many links; find out whether the ending has come.
+
+        The broker does not tell which sessions there are, so the mark is reached when every link
+        found none free, twice over, while none was read.
+        """
+        with self._lock:
+            calm = self._sessions == 0 and self._held == 0
+            self._lulls = self._lulls + 1 if calm else 0
+            idle = time.monotonic() - self._active if calm else 0.0
+            if self._ending.when is When.MARK and self._lulls >= 2 * links:
+                self._ended.set()
+            if self._ending.when is When.IDLE and calm and idle >= self._ending.idle:
+                self._ended.set()
+
+    def end(self) -> None:
+        """Note that everything that was to be read has been."""
+        self._ended.set()
 
     def dropped(self, count: int) -> None:
         """Note messages that are settled or given up."""
@@ -62,6 +125,8 @@ class Progress:
         """Note a message that is to stay where it is."""
         with self._lock:
             self._left.add(sequence_number)
+            if self.blocked:
+                self._ended.set()
 
     def left(self, sequence_number: int) -> bool:
         """Tell whether a message is to stay where it is."""

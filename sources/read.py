@@ -16,6 +16,7 @@ from . import coder
 from .config import ServiceBusSource
 from .ending import Ending
 from .intake import Reading, intake_of
+from .plan import ReadPlan
 from .restriction import PollingProvider
 
 __all__ = ["BundleLimits", "ReadFromServiceBus", "coder"]
@@ -67,6 +68,7 @@ class ReadFromServiceBus(beam.PTransform[PBegin, PCollection[MicroBatch]]):
         ending: Ending | None = None,
         bundle: BundleLimits | None = None,
         journal: str | None = None,
+        plan: ReadPlan | None = None,
     ) -> None:
         """Set up the transform; nothing is opened while the graph is built.
 
@@ -75,9 +77,10 @@ class ReadFromServiceBus(beam.PTransform[PBegin, PCollection[MicroBatch]]):
             ending: When to end; never, if not given.
             bundle: When to commit.
             journal: Folder for the list of what was received and settled, for the audit.
+            plan: Which messages are taken, and how; all of them, if not given.
         """
         super().__init__()
-        self.reading = Reading(source, ending or Ending.never(), journal)
+        self.reading = Reading(source, ending or Ending.never(), journal, plan or ReadPlan())
         self._bundle = bundle or BundleLimits()
 
     def expand(self, input_or_inputs: PBegin) -> PCollection[MicroBatch]:
@@ -108,7 +111,7 @@ class _Receive(beam.DoFn):
         intake = intake_of(self._reading)
         bundle = _Bundle(self._bundle)
         while tracker.try_claim(intake.finished):
-            if bundle.full():
+            if bundle.full(hurry=intake.careful):
                 watermark.set_watermark(Timestamp.now())
                 tracker.defer_remainder(Duration(0))
                 return
@@ -132,12 +135,13 @@ class _Bundle:
             self._begun = self._last
         self._messages += messages
 
-    def full(self) -> bool:
+    def full(self, *, hurry: bool) -> bool:
         now = time.monotonic()
         if not self._messages:
             return now - self._begun >= self._limits.empty
         return (
-            self._messages >= self._limits.messages
+            hurry
+            or self._messages >= self._limits.messages
             or now - self._begun >= self._limits.seconds
             or (self._limits.lull is not None and now - self._last >= self._limits.lull)
         )

@@ -39,6 +39,7 @@ class Held:
         size: Bytes of its body.
         received: Monotonic seconds of receipt.
         expires: Monotonic seconds at which the lock lapses, as far as we know.
+        granted: Monotonic seconds at which that was told: on receipt, or by the last renewal.
         delivery: Delivery id on the link, and the link's handler; ``None``
             where they are not to be had.
         message: The SDK's message, kept only for ways that cannot do without.
@@ -50,8 +51,14 @@ class Held:
     size: int
     received: float
     expires: float
+    granted: float = 0.0
     delivery: tuple[int, bytes, Any] | None = None
     message: ServiceBusReceivedMessage | None = None
+
+    @property
+    def due(self) -> float:
+        """The monotonic second at which half of the lock is used up, and it is to be renewed."""
+        return self.expires - 0.5 * max(self.expires - self.granted, 2.0)
 
 
 class Settlement(Protocol):
@@ -122,6 +129,20 @@ def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: b
             _log.debug("settling deliveries %s to %s on the link failed: %r", first[0], last[0], error)
             left.extend(run)
     return left
+
+
+def withdraw_credit(receiver: Any) -> None:
+    """Let the broker send nothing more until the next receive.
+
+    A receive leaves the credit it did not use with the broker, so what comes late would lie under
+    lock in a buffer that nobody reads or renews, and count as delivered when its lock lapses.
+    """
+    link: Any = getattr(getattr(receiver, "_handler", None), "_link", None)
+    if getattr(link, "current_link_credit", 0):
+        try:
+            link.flow(link_credit=0)
+        except Exception as error:  # noqa: BLE001 - as above; a broken link is seen by the next receive
+            _log.debug("the link's credit could not be withdrawn: %r", error)
 
 
 def _can_wait(handler: Any) -> bool:

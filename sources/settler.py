@@ -24,7 +24,9 @@ from .settlement import (
     Settlement,
     in_halves,
     settle_on_link,
+    withdraw_credit,
 )
+from .staying import Staying
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def ways(receiver: ServiceBusReceiver, source: ServiceBusSource, entity: str) ->
         found.append(RangeSettlement(receiver))
     if ManagementSettlement.available(receiver):
         found.append(ManagementSettlement(receiver))
-    if not found:
+    if not found and not source.sessions_of(entity):
         found.append(GatherSettlement(source, entity))
     found.append(PublicSettlement(receiver))
     return found
@@ -62,6 +64,8 @@ class Settler:
         self._receiver: Any = None
         self._ways: list[Settlement] = []
         self._renew_at = 0.0
+        self.staying = Staying()
+        """What is held only so that it does not come again."""
 
     @property
     def held(self) -> int:
@@ -76,6 +80,7 @@ class Settler:
         """Use a newly opened receiver from now on."""
         self._receiver = receiver
         self._ways = ways(receiver, self._source, self._entity)
+        self.staying.opened(receiver)
         _log.debug("%s is settled by: %s", self._entity, ", ".join(way.name for way in self._ways))
 
     @property
@@ -85,25 +90,42 @@ class Settler:
 
     def hold(self, found: Sequence[Received]) -> None:
         """Take over messages that were just received."""
+        for held in self._as_held(found):
+            self._held[held.token] = held
+            self._renew_at = min(self._renew_at, held.due)
+
+    def let_stay(self, found: Sequence[Received]) -> None:
+        """Take over messages only to keep them from coming again while this link is open."""
+        self.staying.add(self._as_held(found))
+
+    def refuse(self, found: Sequence[Received]) -> None:
+        """Give back messages that were just received and not taken over, their delivery count unchanged."""
+        withdraw_credit(self._receiver)
+        settle_on_link(self._receiver, self._as_held(found), "released", wait=True)
+
+    def pause(self) -> None:
+        """Let nothing come while nothing is received."""
+        withdraw_credit(self._receiver)
+
+    def _as_held(self, found: Sequence[Received]) -> list[Held]:
         now, wall = time.monotonic(), time.time()
         handler = getattr(self._receiver, "_handler", None)
         keep = self.needs_messages
-        for envelope, delivery, message in found:
-            if envelope.lock_token is None:
-                continue
-            lasts = envelope.locked_until / 1e6 - wall
-            held = Held(
+        return [
+            Held(
                 token=envelope.lock_token,
                 sequence_number=envelope.sequence_number,
                 enqueued_at=envelope.enqueued_at,
                 size=len(envelope.body),
                 received=now,
-                expires=now + (lasts if lasts > 0 else _ASSUMED_LOCK),
+                expires=now + _lasts(envelope.locked_until, wall),
+                granted=now,
                 delivery=None if delivery is None else (*delivery, handler),
                 message=message if keep else None,
             )
-            self._held[held.token] = held
-            self._renew_at = min(self._renew_at, _due(held))
+            for envelope, delivery, message in found
+            if envelope.lock_token is not None
+        ]
 
     def take(self, dispositions: Sequence[Disposition]) -> None:
         """Take over what is to be settled."""
@@ -125,16 +147,31 @@ class Settler:
     def let_go(self) -> None:
         """Give back everything that is held and will not be settled."""
         self.give_back(list(self._held))
+        self.staying.let_go()
+
+    def stay(self, dispositions: Sequence[Disposition]) -> None:
+        """Leave rejected dead letters where they are, held so that they do not come again."""
+        found = [
+            (self._held[item.lock_token], item) for item in dispositions if item.lock_token in self._held
+        ]
+        self.staying.add([held for held, _ in found])
+        self.staying.judged([item for _, item in found])
+        self._leave([held for held, _ in found], settled=False)
+
+    def defer(self, dispositions: Sequence[Disposition]) -> None:
+        """Set rejected dead letters aside under their numbers, with the reason of this time.
+
+        Raises:
+            AzureError: The link broke.
+        """
+        self.stay(dispositions)
+        self.staying.defer([item.lock_token for item in dispositions if item.lock_token])
 
     def give_back(self, tokens: Sequence[bytes | None]) -> None:
         """Give messages back without raising their delivery count, as far as the SDK can."""
         held = [self._held[token] for token in tokens if token in self._held]
         settle_on_link(self._receiver, held, "released", wait=True)
         self._leave(held, settled=False)
-
-    def forget(self, tokens: Sequence[bytes | None]) -> None:
-        """Hold messages no longer; their locks lapse."""
-        self._leave([self._held[token] for token in tokens if token in self._held], settled=False)
 
     def renew_due(self, renew_for: float) -> None:
         """Renew locks that have used up half of their time, many in a request.
@@ -146,12 +183,13 @@ class Settler:
             AzureError: The link broke.
         """
         now = time.monotonic()
+        self.staying.renew(now, self._renew_request)
         if not self._held or now < self._renew_at:
             return
-        due = [item for item in self._held.values() if _due(item) <= now < item.received + renew_for]
+        due = [item for item in self._held.values() if item.due <= now < item.received + renew_for]
         for at in range(0, len(due), MANAGEMENT_LIMIT):
             self._renew(due[at : at + MANAGEMENT_LIMIT])
-        waiting = [_due(item) for item in self._held.values() if now < item.received + renew_for]
+        waiting = [item.due for item in self._held.values() if now < item.received + renew_for]
         self._renew_at = min(waiting, default=now + _ASSUMED_LOCK)
 
     def _renew(self, due: Sequence[Held]) -> None:
@@ -172,6 +210,7 @@ class Settler:
             until = [stamp / 1000.0 for stamp in answer[b"expirations"]]
         for item, stamp in zip(part, until, strict=True):
             item.expires = now + max(stamp - wall, 1.0)
+            item.granted = now
 
     def _renew_one(self, item: Held) -> float:
         if item.message is None:
@@ -184,7 +223,10 @@ class Settler:
         for item in dispositions:
             if item.lock_token is None:
                 continue
-            held = self._held.get(item.lock_token) or _foreign(item, item.lock_token)
+            held = self._held.get(item.lock_token) or self._foreign(item, item.lock_token)
+            if held is None:
+                counters.add("given_up")
+                continue
             if item.verdict.outcome is Outcome.REJECTED:
                 key = (item.verdict.reason, item.verdict.sentence[:_DESCRIPTION_LIMIT])
                 dead[key].append(held)
@@ -197,6 +239,10 @@ class Settler:
                 lambda way, left, why=reason, what=sentence: way.dead_letter(left, why, what),  # type: ignore[misc]
             )
         reach("settled")
+
+    def _foreign(self, item: Disposition, token: bytes) -> Held | None:
+        """Return what is known of a message that another link received, or whose lock we gave up."""
+        return Held(token, item.sequence_number, item.enqueued_at, 0, 0.0, 0.0, 0.0)
 
     def _finish(
         self, group: Sequence[Held], settle: Callable[[Settlement, Sequence[Held]], list[Held]]
@@ -216,11 +262,7 @@ class Settler:
             self._drop(gone, settled)
 
 
-def _foreign(item: Disposition, token: bytes) -> Held:
-    """Return what is known of a message that another link received, or whose lock we gave up."""
-    return Held(token, item.sequence_number, item.enqueued_at, 0, 0.0, 0.0)
-
-
-def _due(held: Held) -> float:
-    """Return the monotonic second at which half of a lock's remaining time was used up."""
-    return held.expires - 0.5 * max(held.expires - held.received, 2.0) if held.expires else held.received
+def _lasts(locked_until: int, wall: float) -> float:
+    """Return the seconds a lock lasts; clocks may differ, so what has lapsed on receipt is not believed."""
+    lasts = locked_until / 1e6 - wall
+    return lasts if lasts > 0 else _ASSUMED_LOCK

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,19 @@ from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.entities.settings import QueueSettings
 from cdsbridge.emulator.server import RunningBroker, run_in_thread
 from cdsbridge.model.counters import counters
-from cdsbridge.model.envelope import Envelope, MicroBatch
+from cdsbridge.model.envelope import MicroBatch
 from cdsbridge.model.errors import NotPermitted, ServiceUnreachable
-from cdsbridge.model.verdict import Disposition, DispositionBatch, Outcome, Reason, Verdict
+from cdsbridge.model.verdict import Reason, Verdict
 from cdsbridge.sources import Ending, ServiceBusSource
-from cdsbridge.sources.intake import Intake, Reading, reading_from
+from cdsbridge.sources.intake import Reading, reading_from
 from cdsbridge.sources.journal import Journal, read_journal
+
+from .reading import COMMITTED, batches, depth, dispositions, take, wait_until
 
 SourceOf = Callable[..., ServiceBusSource]
 MakeQueue = Callable[..., str]
 Send = Callable[[str, int], None]
 
-COMMITTED = Verdict(Outcome.COMMITTED)
 SDK = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
 """Before 7.15 the SDK keeps what it had buffered locked when a receiver is closed."""
 
@@ -33,41 +34,6 @@ SDK = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
 @pytest.fixture(autouse=True)
 def _fresh_counters() -> None:
     counters.reset()
-
-
-def dispositions(batch: MicroBatch, verdict: Verdict = COMMITTED) -> DispositionBatch:
-    return DispositionBatch(
-        batch.entity,
-        tuple(Disposition(e.sequence_number, e.enqueued_at, e.lock_token, verdict) for e in batch.envelopes),
-    )
-
-
-def batches(intake: Intake) -> Iterator[MicroBatch]:
-    while not intake.finished:
-        batch = intake.take(0.1)
-        if batch is not None:
-            yield batch
-
-
-def take(intake: Intake, count: int) -> list[Envelope]:
-    found: list[Envelope] = []
-    while len(found) < count:
-        batch = intake.take(1.0)
-        found += batch.envelopes if batch else ()
-    return found
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    tick = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        tick.wait(0.02)
-    raise AssertionError("what was waited for did not come")
-
-
-def depth(bus: RunningBroker, queue: str) -> dict[str, int]:
-    return bus.call(lambda namespace: dict(namespace.queue(queue).depth()))
 
 
 def test_a_drain_ends_at_the_mark_with_everything_settled(

@@ -1,0 +1,91 @@
+"""What errors of the SDK mean to the person who runs the bridge."""
+
+from typing import Final
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.servicebus.exceptions import (
+    MessagingEntityDisabledError,
+    MessagingEntityNotFoundError,
+    OperationTimeoutError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusQuotaExceededError,
+    ServiceBusServerBusyError,
+    SessionLockLostError,
+)
+
+from ..model.errors import BridgeError, ConfigError, NotPermitted, ServiceUnreachable
+from .config import ServiceBusSource
+
+_NEEDS_SESSIONS = "requires sessions"
+_HAS_NO_SESSIONS = "does not require sessions"
+
+
+def namespace_of(source: ServiceBusSource) -> str:
+    """Return the host of the namespace, fit to be shown.
+
+    >>> namespace_of(ServiceBusSource(namespace="contoso.servicebus.windows.net", entities=("q",)))
+    'contoso.servicebus.windows.net'
+    """
+    if source.connection_string is None:
+        return source.namespace or ""
+    for part in source.connection_string.get_secret_value().split(";"):
+        key, _, value = part.partition("=")
+        if key.strip().lower() == "endpoint":
+            return value.strip().removeprefix("sb://").rstrip("/")
+    return "the namespace"
+
+
+def explain(error: BaseException, source: ServiceBusSource, entity: str) -> BridgeError:
+    """Return what an SDK error means to the person who runs the bridge, in one sentence."""
+    host = namespace_of(source)
+    if isinstance(error, BridgeError):
+        return error
+    if isinstance(
+        error, ServiceBusAuthenticationError | ServiceBusAuthorizationError | ClientAuthenticationError
+    ):
+        return NotPermitted(
+            f"{host} refuses to let us receive from {entity!r}; the credential needs the claim Listen, "
+            "or the role Azure Service Bus Data Receiver"
+        )
+    if (fault := _sessions(error, source, entity)) is not None:
+        return fault
+    return ServiceUnreachable(_told(error, host, entity))
+
+
+def _sessions(error: BaseException, source: ServiceBusSource, entity: str) -> ConfigError | None:
+    """Return what is wrong if sessions are configured where there are none, or the other way about."""
+    text = str(error).lower()
+    if source.sessions_of(entity) and (_HAS_NO_SESSIONS in text or "non-sessionful" in text):
+        return ConfigError(f"{entity!r} does not require sessions; take it out of source.sessions")
+    if (
+        not source.sessions_of(entity)
+        and _HAS_NO_SESSIONS not in text
+        and (_NEEDS_SESSIONS in text or "sessionful" in text)
+    ):
+        return ConfigError(f"{entity!r} requires sessions; write source.sessions: {{{entity}: 8}}")
+    return None
+
+
+_SENTENCES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (
+        MessagingEntityNotFoundError,
+        "{entity!r} does not exist on {host}; create it or correct source.entities",
+    ),
+    (MessagingEntityDisabledError, "{entity!r} on {host} is disabled; enable it to receive from it"),
+    (ServiceBusServerBusyError, "{host} is busy and refuses {entity!r} for a while: it throttles us"),
+    (
+        ServiceBusQuotaExceededError,
+        "{host} has reached a quota for {entity!r}: connections, receivers or size; see its metrics",
+    ),
+    (SessionLockLostError, "the lock on a session of {entity!r} was lost; its messages come again"),
+    (OperationTimeoutError, "{host} did not answer in time for {entity!r}"),
+)
+
+
+def _told(error: BaseException, host: str, entity: str) -> str:
+    for kind, sentence in _SENTENCES:
+        if isinstance(error, kind):
+            return sentence.format(entity=entity, host=host)
+    name = type(error).__name__ if isinstance(error, AzureError | OSError) else repr(type(error))
+    return f"{host} cannot be reached for {entity!r} ({name}); check the host name, the network and port"

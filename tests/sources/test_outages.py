@@ -1,0 +1,136 @@
+"""The broker goes away in every way it has; reading goes on and loses nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import azure.servicebus
+import pytest
+from azure.servicebus import ServiceBusClient, ServiceBusReceiver
+
+from cdsbridge.emulator.server import RunningBroker
+from cdsbridge.emulator.server.faults import Fault, Kind, Point
+from cdsbridge.model.counters import counters
+from cdsbridge.model.envelope import MicroBatch
+from cdsbridge.sources import Ending, ServiceBusSource
+from cdsbridge.sources.intake import Reading, reading_from
+
+from .reading import depth, dispositions, take, wait_until
+
+SourceOf = Callable[..., ServiceBusSource]
+MakeQueue = Callable[..., str]
+Send = Callable[[str, int], None]
+
+SDK = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters() -> None:
+    counters.reset()
+
+
+@pytest.mark.skipif(SDK < (7, 15), reason="azure-servicebus before 7.15 reads a silent socket without end")
+def test_a_connection_that_goes_silent_is_noticed_and_opened_anew(
+    bus: RunningBroker,
+    make_queue: MakeQueue,
+    send: Send,
+    source_of: SourceOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cdsbridge.sources.watchdog._PATIENCE", 1.0)
+    queue = make_queue(lock_duration=2.0)
+    with reading_from(Reading(source_of(queue, stalled_after=1.0), Ending.never(), None)) as intake:
+        silence = bus.arm(Fault(Kind.SILENCE, Point.DELIVER, entity=queue))
+        send(queue, 3)
+        seen: set[int] = set()
+        while len(seen) < 3:
+            batch = MicroBatch(queue, tuple(take(intake, 1)))
+            intake.settle(dispositions(batch))
+            seen |= {envelope.sequence_number for envelope in batch.envelopes}
+        wait_until(lambda: depth(bus, queue)["active"] == depth(bus, queue)["locked"] == 0)
+    assert bus.hits(silence) == 1
+    assert counters.read()["reconnects"] >= 1
+
+
+def test_a_link_that_brings_nothing_while_messages_wait_is_opened_anew_and_counted(
+    bus: RunningBroker,
+    make_queue: MakeQueue,
+    send: Send,
+    source_of: SourceOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = make_queue()
+    send(queue, 3)
+    receive, deaf = ServiceBusReceiver.receive_messages, set[int]()
+
+    def receive_nothing_at_first(self: ServiceBusReceiver, *args: Any, **options: Any) -> Any:
+        deaf.add(id(self))
+        return receive(self, *args, **options) if len(deaf) > 1 else []
+
+    monkeypatch.setattr(ServiceBusReceiver, "receive_messages", receive_nothing_at_first)
+    with reading_from(Reading(source_of(queue, stalled_after=0.5), Ending.never(), None)) as intake:
+        assert len(take(intake, 3)) == 3
+    assert counters.read()["stalled"] == 1
+
+
+def test_a_quiet_queue_is_not_taken_for_a_stalled_link(
+    client: ServiceBusClient,
+    make_queue: MakeQueue,
+    send: Send,
+    source_of: SourceOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = make_queue()
+    send(queue, 2)
+    with client.get_queue_receiver(queue) as other:
+        for message in other.receive_messages(2, max_wait_time=5):
+            other.defer_message(message)
+    looked: list[object] = []
+    peek = ServiceBusReceiver.peek_messages
+
+    def look(self: ServiceBusReceiver, *args: Any, **options: Any) -> Any:
+        looked.append(options)
+        return peek(self, *args, **options)
+
+    monkeypatch.setattr(ServiceBusReceiver, "peek_messages", look)
+    with reading_from(Reading(source_of(queue, stalled_after=0.2), Ending.never(), None)):
+        wait_until(lambda: len(looked) > 1)
+    assert counters.read()["stalled"] == counters.read()["reconnects"] == 0
+
+
+def test_messages_that_failed_often_are_under_way_alone_and_nothing_is_refused_for_long(
+    bus: RunningBroker, client: ServiceBusClient, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    queue = make_queue(max_delivery_count=3)
+    send(queue, 6)
+    with client.get_queue_receiver(queue) as other:
+        for _ in range(2):
+            for message in other.receive_messages(3, max_wait_time=5):
+                other.abandon_message(message)
+    with reading_from(Reading(source_of(queue, max_deliveries=3), Ending.never(), None)) as intake:
+        alone = []
+        for _ in range(3):
+            (envelope,) = take(intake, 1)
+            assert depth(bus, queue)["locked"] == 1
+            alone.append((envelope.sequence_number, envelope.delivery_count))
+            intake.settle(dispositions(MicroBatch(queue, (envelope,))))
+        rest = take(intake, 3)
+        intake.settle(dispositions(MicroBatch(queue, tuple(rest))))
+        wait_until(lambda: counters.read()["settled"] == 6)
+    assert alone == [(1, 2), (2, 2), (3, 2)]
+    assert {envelope.delivery_count for envelope in rest} == {0}
+
+
+def test_nothing_is_sent_to_a_bridge_that_holds(
+    bus: RunningBroker, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    queue = make_queue()
+    send(queue, 2)
+    source = source_of(queue, max_in_flight_bytes=1)
+    with reading_from(Reading(source, Ending.never(), None)) as intake:
+        held = take(intake, 2)
+        (link,) = intake._links[queue]
+        wait_until(lambda: link._settler._receiver._handler._link.current_link_credit == 0)
+        send(queue, 3)
+        assert depth(bus, queue)["locked"] == 2
+        intake.settle(dispositions(MicroBatch(queue, tuple(held))))
+        assert len(take(intake, 3)) == 3

@@ -1,0 +1,94 @@
+"""Passes over dead letters and deferred messages take what they are to take, and leave the rest as it was."""
+
+from collections.abc import Callable
+
+import pytest
+from azure.servicebus import ServiceBusClient
+
+from cdsbridge.emulator.server import RunningBroker
+from cdsbridge.model.counters import counters
+from cdsbridge.model.verdict import Reason, Verdict
+from cdsbridge.sources import Ending, ServiceBusSource
+from cdsbridge.sources.intake import Reading, reading_from
+from cdsbridge.sources.plan import Again, ReadPlan, Selection
+
+from .reading import batches, depth, dispositions, settle_all
+
+SourceOf = Callable[..., ServiceBusSource]
+MakeQueue = Callable[..., str]
+Send = Callable[[str, int], None]
+
+AGAIN = Verdict.rejected(Reason.BAD_VALUE, "a sentence of today")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters() -> None:
+    counters.reset()
+
+
+@pytest.fixture
+def dead_letters(client: ServiceBusClient, make_queue: MakeQueue, send: Send) -> str:
+    """Six dead letters, those with even numbers for another reason."""
+    queue = make_queue()
+    send(queue, 6)
+    with client.get_queue_receiver(queue) as receiver:
+        for message in receiver.receive_messages(6, max_wait_time=5):
+            reason = "even" if (message.sequence_number or 0) % 2 == 0 else "odd"
+            receiver.dead_letter_message(message, reason=reason, error_description="of old")
+    return f"{queue}/$DeadLetterQueue"
+
+
+def test_a_selection_takes_its_own_and_leaves_the_others_as_they_were(
+    bus: RunningBroker, dead_letters: str, source_of: SourceOf
+) -> None:
+    plan = ReadPlan(selection=Selection(reasons=frozenset({"even"})))
+    with reading_from(Reading(source_of(dead_letters, batch=2), Ending.at_mark(), None, plan)) as intake:
+        seen = settle_all(intake)
+    assert [envelope.sequence_number for envelope in seen] == [2, 4, 6]
+    left = bus.call(lambda namespace: namespace.queue(dead_letters).peek(1, 10))
+    assert [(m.sequence_number, m.locked_until, m.delivery_count) for m in left] == [
+        (1, 0.0, 0),
+        (3, 0.0, 0),
+        (5, 0.0, 0),
+    ]
+    assert counters.read()["passed_by"] == 3
+
+
+def test_a_pass_ends_at_its_limit(bus: RunningBroker, dead_letters: str, source_of: SourceOf) -> None:
+    plan = ReadPlan(limit=2)
+    with reading_from(Reading(source_of(dead_letters), Ending.at_mark(), None, plan)) as intake:
+        seen = settle_all(intake)
+    assert [envelope.sequence_number for envelope in seen] == [1, 2]
+    assert depth(bus, dead_letters)["active"] == 4
+
+
+@pytest.mark.parametrize("again", list(Again))
+def test_what_fails_again_stays_in_its_place_or_is_set_aside(
+    again: Again, bus: RunningBroker, dead_letters: str, source_of: SourceOf
+) -> None:
+    reading = Reading(source_of(dead_letters), Ending.at_mark(), None, ReadPlan(again=again))
+    with reading_from(reading) as intake:
+        for batch in batches(intake):
+            intake.settle(dispositions(batch, AGAIN))
+    assert depth(bus, dead_letters)["deferred"] == (6 if again is Again.DEFER else 0)
+    assert depth(bus, dead_letters)["active"] == (0 if again is Again.DEFER else 6)
+    assert depth(bus, dead_letters)["locked"] == 0
+
+
+def test_deferred_messages_are_read_by_their_numbers_and_those_that_are_not_there_are_counted(
+    bus: RunningBroker, client: ServiceBusClient, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    queue = make_queue()
+    send(queue, 5)
+    with client.get_queue_receiver(queue) as receiver:
+        for message in receiver.receive_messages(5, max_wait_time=5):
+            if message.sequence_number != 3:
+                receiver.defer_message(message)
+            else:
+                receiver.abandon_message(message)
+    plan = ReadPlan(numbers=(1, 4, 5, 99))
+    with reading_from(Reading(source_of(queue), Ending.never(), None, plan)) as intake:
+        seen = settle_all(intake)
+    assert sorted(envelope.sequence_number for envelope in seen) == [1, 4, 5]
+    assert counters.read()["not_found"] == 1
+    assert (depth(bus, queue)["deferred"], depth(bus, queue)["active"]) == (1, 1)
