@@ -52,10 +52,7 @@ class Outbox:
         if not late and not self._delayed:
             self._write(data)
             return
-        due = self._loop.time() + late
-        if self._delayed:
-            due = max(due, self._delayed[-1][0])
-        self._delayed.append((due, data))
+        self._delayed.append((self._loop.time() + late, data))
         if len(self._delayed) == 1:
             self._loop.call_at(self._delayed[0][0], self._release)
 

@@ -90,10 +90,12 @@ def test_the_ids_survive_a_restart_and_are_forgotten_in_time(clock: ManualClock,
     assert namespace.topic("t").send(named("a")) == [0]
     clock.advance(1)
     assert namespace.queue("q").send(named("b", "a")) == [0, 3]
+    clock.advance(50)
+    namespace.queue("q").send(named("c"))
     namespace.close()
     store = reopened()._store
     assert store is not None
-    assert store.seen(1) == [("b", START + 30), ("a", START + 60)]
+    assert store.seen(1) == [("a", START + 60), ("c", START + 110)]
     store.close()
 
 

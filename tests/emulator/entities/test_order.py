@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdsbridge.emulator.entities.order import Agenda, Line, Register
+from cdsbridge.emulator.entities.order import Agenda, Line, Register, SessionLines
 
 number_lists = st.lists(st.integers(1, 60), unique=True)
 
@@ -82,3 +82,27 @@ def test_an_agenda_yields_what_is_due_by_time(
     kept = sorted(entry for entry in entries if entry[1] in live)
     assert agenda.pop_due(now) == [number for when, number in kept if when <= now]
     assert agenda.first == next((when for when, _ in kept if when > now), None)
+
+
+@given(
+    sessions=st.lists(st.sampled_from("abc"), max_size=40),
+    gone=st.sets(st.integers(0, 40)),
+    held=st.sets(st.sampled_from("abc")),
+    prune=st.booleans(),
+)
+def test_the_next_session_is_the_first_that_has_something_left(
+    sessions: list[str], gone: set[int], held: set[str], prune: bool
+) -> None:
+    lines, live = SessionLines(), {n: s for n, s in enumerate(sessions) if n not in gone}
+    for number, session in enumerate(sessions):
+        lines.put(session, number)
+    assert lines.news() == list(dict.fromkeys(sessions))
+    assert lines.news() == []
+    if prune:
+        lines.prune(live)
+        assert set(lines._lines) == set(live.values())
+    expected = [session for session in dict.fromkeys(sessions) if session in set(live.values()) - held]
+    assert lines.next(held, live) == (expected[0] if expected else None)
+    for session in set(sessions):
+        numbers = [number for number, other in live.items() if other == session]
+        assert lines.take(session, 99, {number: number for number in numbers}) == numbers

@@ -145,6 +145,27 @@ def test_a_token_holds_for_its_audience(
     assert (wire.receive_from(address).source is not None) == allowed
 
 
+@pytest.mark.parametrize(
+    ("policy", "statuses"), [(LISTEN, [204, 401, 204]), (SEND, [401, 404, 401]), (ORDERS, [204, 404, 204])]
+)
+def test_a_request_needs_the_right_for_what_it_asks(
+    put: Callable[..., Any], policy: Policy, statuses: list[int]
+) -> None:
+    wire = put(signature(policy.key, policy.name))
+    wire.receive_from("orders/$management", 20)
+    wire.send_to("orders/$management", 21)
+    wire.credit(9, handle=20)
+    peek = "com.microsoft:peek-message", {"from-sequence-number": 1, "message-count": 1}
+    cancel = "com.microsoft:cancel-scheduled-message", {"sequence-numbers": [1]}
+    for number, (operation, body) in enumerate((peek, cancel, peek), 10):
+        request = section(PROPERTIES, ["id"]) + section(APPLICATION_PROPERTIES, {"operation": operation})
+        wire.say(Transfer(21, number, b"t", 0, True), request + section(VALUE, body))
+        wire.hear(Transfer)
+        properties = section_value(split_sections(wire.payload).application_properties)
+        assert isinstance(properties, dict)
+        assert properties["statusCode"] == statuses[number - 10]
+
+
 def test_tokens_add_up(put: Callable[..., Any]) -> None:
     wire = put(signature("listen key", "listen"), signature("send key", "send"))
     assert wire.receive_from("orders").source is not None

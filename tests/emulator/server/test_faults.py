@@ -238,13 +238,13 @@ def test_a_connection_drops_at_any_moment(
 
 
 def test_what_is_delayed_comes_later_and_in_order(broker: RunningBroker, wire: Any, queue: str) -> None:
-    broker.arm(Fault(Kind.DELAY, Point.SENT, queue, seconds=0.2))
+    fault = broker.arm(Fault(Kind.DELAY, Point.SENT, queue, seconds=0.2))
     wire.begin()
     wire.send_to(queue)
     send(wire)
     send(wire, 1)
     assert [wire.hear(Disposition).first for _ in range(2)] == [0, 1]
-    assert broker.hits(1) == 0
+    assert broker.hits(fault) == 1
 
 
 def test_no_fault_kills_a_process_that_is_not_the_brokers(broker: RunningBroker) -> None:

@@ -301,6 +301,16 @@ def test_the_client_says_that_no_session_became_free(broker: RunningBroker) -> N
             receiver.receive_messages(1)
 
 
+def test_the_wait_for_the_next_session_ends_though_nothing_else_happens(connect: Connect) -> None:
+    namespace = Namespace()
+    namespace.create_queue("q", QueueSettings(requires_session=True))
+    with run_in_thread(namespace) as broker:
+        wire = connect(broker.port)
+        wire.begin()
+        attach(wire, "q", {Symbol(FILTER): None}, {Symbol("com.microsoft:timeout"): UInt(100)})
+        assert wire.hear(Attach).source is None
+
+
 @pytest.mark.parametrize(
     ("properties", "patience"), [(None, 65), ({Symbol("com.microsoft:timeout"): UInt(2000)}, 2)]
 )
