@@ -155,7 +155,7 @@ def test_a_request_needs_the_right_for_what_it_asks(
     wire.receive_from("orders/$management", 20)
     wire.send_to("orders/$management", 21)
     wire.credit(9, handle=20)
-    peek = "com.microsoft:peek-message", {"from-sequence-number": 1, "message-count": 1}
+    peek = "com.microsoft:peek-message", {"from-sequence-number": 10**6, "message-count": 1}
     cancel = "com.microsoft:cancel-scheduled-message", {"sequence-numbers": [1]}
     for number, (operation, body) in enumerate((peek, cancel, peek), 10):
         request = section(PROPERTIES, ["id"]) + section(APPLICATION_PROPERTIES, {"operation": operation})
