@@ -1,5 +1,6 @@
 """Links on which clients receive the messages of one session."""
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ _FILTER = Symbol("com.microsoft:session-filter")
 _LOCKED_UNTIL = Symbol("com.microsoft:locked-until-utc")
 _TIMEOUT = "com.microsoft:timeout"
 _TIMEOUT_SECONDS = 65.0
+_GRACE_SECONDS = 1.0
+"""How long one who receives and deletes stays attached to a lost session, of which nothing was locked."""
 _EPOCH_TICKS, _TICKS = 621_355_968_000_000_000, 10_000_000
 """A .NET tick is 100 ns; they are counted from the year 1."""
 
@@ -40,11 +43,18 @@ class SessionOutbound(EntityOutbound):
             self.held.close()
 
     def _on_messages(self) -> None:
-        if self.held.lost:
+        if not self.held.lost:
+            super()._on_messages()
+        elif self._lock:
+            self._part()
+        else:
+            asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._part)
+
+    def _part(self) -> None:
+        """Tell the client that the session is not its own any more."""
+        if self.open:
             refusal = session_lock_lost(self.held.name, self.held.id)
             self.detach(refusal.condition, refusal.description)
-        else:
-            super()._on_messages()
 
 
 class WaitingLink(Link):

@@ -352,6 +352,22 @@ def test_a_waiting_link_gets_the_session_whose_receiver_vanishes(
     assert second.hear(Transfer).handle == 0
 
 
+def test_one_who_receives_and_deletes_is_not_parted_with_at_the_very_lapse(
+    trains: RunningBroker, connect: Connect, session_id: str, pass_time: Callable[[float], None]
+) -> None:
+    wire = connect(trains.port)
+    wire.begin()
+    source = Source("trains", filter={Symbol(FILTER): session_id})
+    wire.say(Attach("in", 0, True, 1, 0, source, Target("me")))
+    wire.hear(Attach)
+    pass_time(60)
+    assert wire.send_to("plain").target is not None
+    assert trains.call(lambda namespace: namespace.queue("trains").accept_session(session_id)) is not None
+    error = wire.hear(Detach).error
+    assert error is not None
+    assert error.condition == "com.microsoft:session-lock-lost"
+
+
 def test_links_of_an_entity_that_is_deleted_are_told_so(trains: RunningBroker, connect: Connect) -> None:
     settings = QueueSettings(requires_session=True)
     trains.call(lambda namespace: namespace.create_queue("short", settings))
