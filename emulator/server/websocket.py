@@ -11,12 +11,23 @@ import binascii
 import hashlib
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final, cast
 
 from ..admin.http import HttpRequest, HttpResponse
 from .broker import Route
+from .websocket_frames import (
+    MAX_CONTROL,
+    MAX_MESSAGE,
+    NORMAL,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    UNSUPPORTED,
+    Broken,
+    FrameCutter,
+    Opcode,
+    WebSocketFrame,
+    encode_websocket_frame,
+)
 
 PATH: Final = "/$servicebus/websocket"
 """Where a client asks for it, in lower case."""
@@ -24,124 +35,12 @@ PATH: Final = "/$servicebus/websocket"
 SUBPROTOCOL: Final = "AMQPWSB10"
 """What the messages carry."""
 
-MAX_MESSAGE: Final = 4 * 1024 * 1024
-"""Longest frame, and longest message of several frames, that is taken, bytes."""
-
 _PIECE: Final = 64 * 1024
 """Longest message that is sent: clients have limits too, aiohttp one of 4 MiB."""
 
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES: Final = 16
-_MAX_CONTROL: Final = 125
-_SHORT, _LONG = 126, 127
-_PROTOCOL_ERROR, _UNSUPPORTED, _TOO_BIG, _NORMAL = 1002, 1003, 1009, 1000
-
-
-class Opcode(IntEnum):
-    """What a frame is (section 5.2)."""
-
-    CONTINUATION = 0
-    TEXT = 1
-    BINARY = 2
-    CLOSE = 8
-    PING = 9
-    PONG = 10
-
-
-class Broken(Exception):
-    """Bytes that break the protocol.
-
-    Attributes:
-        code: The status code to close with (section 7.4.1).
-    """
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class WebSocketFrame:
-    """A frame, unmasked.
-
-    Attributes:
-        opcode: What it is.
-        payload: What it carries.
-        final: Whether it ends its message.
-    """
-
-    opcode: Opcode
-    payload: bytes
-    final: bool = True
-
-
-def encode_websocket_frame(opcode: Opcode, payload: bytes) -> bytes:
-    """The bytes of a whole message as a server sends it, unmasked."""
-    size = len(payload)
-    if size < _SHORT:
-        return bytes((0x80 | opcode, size)) + payload
-    if size < 1 << 16:
-        return struct.pack(">BBH", 0x80 | opcode, _SHORT, size) + payload
-    return struct.pack(">BBQ", 0x80 | opcode, _LONG, size) + payload
-
-
-class FrameCutter:
-    """Cuts the frames a client sends out of a stream of bytes."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes from the stream."""
-        self._data += data
-
-    def next(self) -> WebSocketFrame | None:
-        """The next frame, once it is whole.
-
-        Raises:
-            Broken: A frame is malformed, not masked, or too long.
-        """
-        data = self._data
-        if len(data) < 2:
-            return None
-        opcode, length = _read_head(data[0], data[1])
-        start = 2 + {_SHORT: 2, _LONG: 8}.get(length, 0)
-        if len(data) < start:
-            return None
-        if length >= _SHORT:
-            length = int.from_bytes(data[2:start], "big")
-        if length > MAX_MESSAGE:
-            raise Broken(_TOO_BIG, f"A frame may have {MAX_MESSAGE} bytes.")
-        end = start + 4 + length
-        if len(data) < end:
-            return None
-        payload = _unmasked(bytes(data[start + 4 : end]), bytes(data[start : start + 4]))
-        final = bool(data[0] & 0x80)
-        del data[:end]
-        return WebSocketFrame(opcode, payload, final)
-
-
-def _read_head(first: int, second: int) -> tuple[Opcode, int]:
-    try:
-        opcode = Opcode(first & 0x0F)
-    except ValueError:
-        raise Broken(_PROTOCOL_ERROR, f"There is no opcode {first & 0x0F}.") from None
-    length = second & 0x7F
-    if first & 0x70:
-        raise Broken(_PROTOCOL_ERROR, "Reserved bits are set, and no extension was agreed on.")
-    if not second & 0x80:
-        raise Broken(_PROTOCOL_ERROR, "A client must mask its frames.")
-    if opcode >= Opcode.CLOSE and (length > _MAX_CONTROL or not first & 0x80):
-        raise Broken(_PROTOCOL_ERROR, "A control frame is too long or fragmented.")
-    return opcode, length
-
-
-def _unmasked(payload: bytes, mask: bytes) -> bytes:
-    """Apply the mask: both as one great number, which costs a tenth of going byte by byte."""
-    size = len(payload)
-    repeated = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
 
 
 class WebSocketProtocol(asyncio.Protocol):
@@ -190,21 +89,21 @@ class WebSocketProtocol(asyncio.Protocol):
         if frame.opcode is Opcode.PING:
             self._transport.write(encode_websocket_frame(Opcode.PONG, frame.payload))
         elif frame.opcode is Opcode.CLOSE:
-            self._end(_NORMAL, "")
+            self._end(NORMAL, "")
         elif frame.opcode is Opcode.TEXT:
-            raise Broken(_UNSUPPORTED, "AMQP comes in binary messages.")
+            raise Broken(UNSUPPORTED, "AMQP comes in binary messages.")
         elif frame.opcode is not Opcode.PONG:
             self._gather(frame)
 
     def _gather(self, frame: WebSocketFrame) -> None:
         """Put a message together and hand it on."""
         if (frame.opcode is Opcode.CONTINUATION) == (self._parts is None):
-            raise Broken(_PROTOCOL_ERROR, "A message begins inside another, or goes on without a beginning.")
+            raise Broken(PROTOCOL_ERROR, "A message begins inside another, or goes on without a beginning.")
         parts = self._parts or []
         parts.append(frame.payload)
         self._size += len(frame.payload)
         if self._size > MAX_MESSAGE:
-            raise Broken(_TOO_BIG, f"A message may have {MAX_MESSAGE} bytes.")
+            raise Broken(TOO_BIG, f"A message may have {MAX_MESSAGE} bytes.")
         self._parts = parts
         if frame.final:
             self._parts, self._size = None, 0
@@ -241,7 +140,7 @@ class WebSocketTransport(asyncio.Transport):
     def close(self) -> None:
         """Say goodbye and close."""
         if not self._carrier.is_closing():
-            self._carrier.write(_farewell(_NORMAL, ""))
+            self._carrier.write(_farewell(NORMAL, ""))
             self._carrier.close()
 
     def abort(self) -> None:
@@ -254,7 +153,7 @@ class WebSocketTransport(asyncio.Transport):
 
 
 def _farewell(code: int, reason: str) -> bytes:
-    return encode_websocket_frame(Opcode.CLOSE, struct.pack(">H", code) + reason.encode()[: _MAX_CONTROL - 2])
+    return encode_websocket_frame(Opcode.CLOSE, struct.pack(">H", code) + reason.encode()[: MAX_CONTROL - 2])
 
 
 def websocket_route(make: Callable[[], asyncio.Protocol]) -> Route:

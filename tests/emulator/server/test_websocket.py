@@ -18,7 +18,7 @@ from cdsbridge.emulator.amqp.sections import DATA, section
 from cdsbridge.emulator.entities.message import Content
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.server import RunningBroker, run_in_thread
-from cdsbridge.emulator.server.websocket import (
+from cdsbridge.emulator.server.websocket_frames import (
     MAX_MESSAGE,
     Broken,
     FrameCutter,
