@@ -109,8 +109,13 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "ForwardDeadLetteredMessagesTo": ("forward_dead_letters_to", _name_of),
     "AutoDeleteOnIdle": ("auto_delete_on_idle", seconds_of),
     "UserMetadata": ("user_metadata", str),
-    "MaxMessageSizeInKilobytes": ("max_message_size", lambda text: int(text) * 1024),
 }
+_SIZE: Final = "MaxMessageSizeInKilobytes"
+
+
+def cleared(settings: QueueSettings) -> QueueSettings:
+    """What an update begins with: a description that leaves these out takes them away."""
+    return replace(settings, forward_to=None, forward_dead_letters_to=None, user_metadata="")
 
 
 def read_settings(description: Element, base: QueueSettings) -> QueueSettings:
@@ -131,6 +136,8 @@ def read_settings(description: Element, base: QueueSettings) -> QueueSettings:
             elif child.name in _READERS:
                 attribute, read = _READERS[child.name]
                 values[attribute] = read(text)
+            elif child.name == _SIZE:
+                _check_size(text, base)
             elif child.name in _NOTED:
                 noted[child.name] = text
         except ValueError as error:
@@ -140,6 +147,11 @@ def read_settings(description: Element, base: QueueSettings) -> QueueSettings:
         return replace(base, **values, noted=noted)
     except ValueError as error:
         raise AdminError(400, f"The description cannot be: {error}.") from error
+
+
+def _check_size(text: str, base: QueueSettings) -> None:
+    if text != str(base.max_message_size // 1024):
+        raise ValueError(f"{text} is not to be had: messages of another size are for the Premium tier")
 
 
 def _duplicates(description: Element, base: QueueSettings, noted: dict[str, str]) -> dict[str, Any]:
@@ -197,7 +209,7 @@ def _values(settings: QueueSettings, host: str) -> dict[str, str]:
         "ForwardDeadLetteredMessagesTo": address(settings.forward_dead_letters_to),
         "AutoDeleteOnIdle": duration_of(settings.auto_delete_on_idle),
         "UserMetadata": settings.user_metadata or None,
-        "MaxMessageSizeInKilobytes": str(settings.max_message_size // 1024),
+        _SIZE: str(settings.max_message_size // 1024),
         "EntityAvailabilityStatus": "Available",
     }
     return {name: value for name, value in values.items() if value is not None}

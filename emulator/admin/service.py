@@ -13,7 +13,7 @@ from ..entities.errors import EntityError, entity_not_found
 from ..entities.namespace import Namespace
 from ..entities.settings import QueueSettings
 from ..entities.topic import Subscription, Topic
-from .descriptions import QUEUE, SUBSCRIPTION, TOPIC, read_settings
+from .descriptions import QUEUE, SUBSCRIPTION, TOPIC, cleared, read_settings
 from .entries import Entries
 from .errors import AdminError, refusal
 from .feeds import ENTRY, FEED, Entry, entry_document, feed_document, read_description
@@ -114,7 +114,7 @@ class AdminService:
         if request.method == "PUT":
             description = read_description(request.body, QUEUE, TOPIC)
             self._expect(known, name, request)
-            base = QueueSettings() if known is None else namespace.entity(known).settings
+            base = QueueSettings() if known is None else cleared(namespace.entity(known).settings)
             settings = read_settings(description, base)
             if description.name == QUEUE:
                 namespace.create_queue(known or name, settings)
@@ -140,7 +140,7 @@ class AdminService:
             self._expect(known, name, request)
             base = QueueSettings()
             if known is not None:
-                base = self._subscribed(subscription_address(topic, known)).settings
+                base = cleared(self._subscribed(subscription_address(topic, known)).settings)
             first = description.find("DefaultRuleDescription")
             rule = None if first is None else read_rule(first.value("Name") or "$Default", first)
             namespace.create_subscription(topic, known or name, read_settings(description, base), rule)

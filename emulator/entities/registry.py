@@ -208,10 +208,7 @@ class Registry:
 
     def _check_forwarding(self, name: str, settings: QueueSettings) -> None:
         for to in (settings.forward_to, settings.forward_dead_letters_to):
-            if to and to.casefold() == name.casefold():
-                sentence = f"{name!r} cannot forward to itself: name another queue or topic."
-                raise errors.EntityError(errors.INVALID_FIELD, sentence)
-            if to and self._find(to) is None:
+            if to and to.casefold() != name.casefold() and self._find(to) is None:
                 sentence = f"{name!r} cannot forward to {to!r}, which is no queue or topic: create it first."
                 raise errors.EntityError(errors.INVALID_FIELD, sentence)
 

@@ -80,8 +80,6 @@ class QueueSettings:
             raise ValueError(f"auto_delete_on_idle is {self.auto_delete_on_idle} s; it must be at least 300")
         if len(self.user_metadata) > 1024:
             raise ValueError(f"user_metadata has {len(self.user_metadata)} characters; it may have 1024")
-        if self.requires_session and self.forward_to:
-            raise ValueError("forward_to is not supported where requires_session is set")
 
     @property
     def sends(self) -> bool:

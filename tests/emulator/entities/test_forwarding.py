@@ -92,6 +92,19 @@ def test_a_scheduled_message_is_passed_on_when_it_is_due(namespace: Namespace, c
     assert ids(namespace, "b") == ["x"]
 
 
+def test_an_entity_may_forward_to_itself_and_comes_to_an_end(namespace: Namespace) -> None:
+    namespace.create_queue("a", QueueSettings(forward_to="A")).send([Content(message_id="x")])
+    assert ids(namespace, TRANSFER) == ["x"]
+
+
+def test_where_sessions_are_required_messages_are_passed_on_too(namespace: Namespace) -> None:
+    namespace.create_queue("b")
+    namespace.create_queue("a", QueueSettings(requires_session=True, forward_to="b")).send(
+        [Content(message_id="x", session_id="s")]
+    )
+    assert ids(namespace, "b") == ["x"]
+
+
 @pytest.mark.parametrize("gone", ["deleted", "disabled", "too small"])
 def test_what_cannot_be_passed_on_is_a_transfer_dead_letter(namespace: Namespace, gone: str) -> None:
     first = chain(namespace, "a", "b")
@@ -160,7 +173,7 @@ def test_duplicates_are_looked_for_where_messages_come_to(namespace: Namespace) 
     assert ids(namespace, "b") == ["x", "y"]
 
 
-@pytest.mark.parametrize("to", ["A", "none", "t/Subscriptions/s", "b/$DeadLetterQueue"])
+@pytest.mark.parametrize("to", ["none", "t/Subscriptions/s", "b/$DeadLetterQueue"])
 def test_forwarding_to_what_cannot_be_sent_to_is_refused(namespace: Namespace, to: str) -> None:
     namespace.create_topic("t")
     namespace.create_subscription("t", "s")
@@ -268,7 +281,6 @@ def test_what_nobody_uses_is_deleted(namespace: Namespace, clock: ManualClock) -
         {"auto_delete_on_idle": 299.0},
         {"status": "Sleeping"},
         {"user_metadata": "x" * 1025},
-        {"requires_session": True, "forward_to": "q"},
     ],
 )
 def test_settings_outside_their_range_are_refused(settings: dict[str, object]) -> None:

@@ -145,7 +145,8 @@ def test_a_queue_is_updated(admin: Any, managed: RunningBroker) -> None:
     assert (got.lock_duration, got.max_delivery_count) == (timedelta(seconds=30), 3)
     assert got.forward_to == f"sb://localhost:{managed.port}/to"
     admin.update_queue(admin.get_queue("q"), forward_to=None, status="ReceiveDisabled")
-    assert admin.get_queue("q").status == "ReceiveDisabled"
+    got = admin.get_queue("q")
+    assert (got.status, got.forward_to, got.user_metadata) == ("ReceiveDisabled", None, None)
 
 
 def test_what_is_not_there_or_there_already_is_told(admin: Any) -> None:
@@ -187,6 +188,7 @@ def test_what_is_not_there_or_there_already_is_told(admin: Any) -> None:
         ({"default_message_time_to_live": "P1M"}, "DefaultMessageTimeToLive"),
         ({"forward_to": "none"}, "cannot forward to 'none'"),
         ({"status": "Asleep"}, "status"),
+        ({"max_message_size_in_kilobytes": 1024}, "Premium"),
         ({"user_metadata": "x" * 1025}, "user_metadata"),
     ],
 )
