@@ -1,5 +1,6 @@
 """The command ``emulator``."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ..emulator.entities.namespace import Namespace
 from ..emulator.entities.settings import QueueSettings
 from ..emulator.server import serve
 from ..emulator.server.listener import is_loopback
+from ..model.errors import ConfigError
 from .exit import Exit
 
 
@@ -26,10 +28,12 @@ def emulator_command(
     latency_ms: float,
     *,
     faults: bool = False,
+    key_variable: str | None = None,
 ) -> int:
     """Serve the embedded Service Bus until a signal; return the exit code."""
     parted, there = [_part(each) for each in subscriptions], list[str]()
     declared = None if config is None else read_config(config)
+    key = None if key_variable is None else _key_in(key_variable)
 
     def create(namespace: Namespace) -> None:
         if declared is not None:
@@ -50,7 +54,7 @@ def emulator_command(
         typer.echo(
             f"embedded Service Bus for development and tests; it has: {', '.join(there) or 'nothing yet'}"
         )
-        typer.echo(connection_string)
+        typer.echo(connection_string.replace(key, f"${{{key_variable}}}") if key else connection_string)
         typer.echo(
             "try: SERVICEBUS_CONNECTION_STRING='...' cdsbridge simulate conf/local.yaml; Ctrl-C ends it"
         )
@@ -64,10 +68,18 @@ def emulator_command(
         path=store,
         certificate=certificate,
         latency=latency_ms / 1000,
+        key=key,
         faults=faults,
         on_ready=ready,
     )
     return Exit.OK
+
+
+def _key_in(variable: str) -> str:
+    key = os.environ.get(variable, "")
+    if not key:
+        raise ConfigError(f"The environment variable {variable} has no key: set it, or name another.")
+    return key
 
 
 def _part(written: str) -> tuple[str, str]:

@@ -30,6 +30,10 @@ def emulator(
     max_deliveries: Annotated[int, typer.Option(help="MaxDeliveryCount of queues and subscriptions.")] = 10,
     latency_ms: Annotated[float, typer.Option(help="Delay of every answer.")] = 0.0,
     faults: Annotated[bool, typer.Option("--faults", help="Take `cdsbridge fault …`.")] = False,
+    key_variable: Annotated[
+        str | None,
+        typer.Option(help="Environment variable with the key clients must hold; else any key will do."),
+    ] = None,
 ) -> None:
     """Run the embedded Service Bus by itself: for development and tests, never for production."""
 
@@ -49,6 +53,7 @@ def emulator(
             max_deliveries,
             latency_ms,
             faults=faults,
+            key_variable=key_variable,
         )
 
     end(work, verbose=False)
