@@ -23,6 +23,7 @@ class Content:
         scheduled_at: When the message is to become available, epoch seconds;
             ``None``, or a time already past: at once.
         session_id: The session the message belongs to, if any.
+        delivery_annotations: The sender's delivery-annotations section, or ``b""``.
     """
 
     properties: bytes = b""
@@ -35,11 +36,13 @@ class Content:
     priority: int = 4
     scheduled_at: float | None = None
     session_id: str | None = None
+    delivery_annotations: bytes = b""
 
     @property
     def size(self) -> int:
         """Bytes of all sections."""
-        return len(self.properties) + len(self.application) + len(self.body) + len(self.annotations)
+        own = len(self.properties) + len(self.application) + len(self.body) + len(self.annotations)
+        return own + len(self.delivery_annotations)
 
 
 Amend: TypeAlias = Callable[[bytes], bytes]

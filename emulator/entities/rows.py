@@ -54,6 +54,9 @@ ALTER TABLE entity ADD COLUMN updated_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN hops INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN dead_letter_source TEXT NOT NULL DEFAULT '';
 """,
+    """
+ALTER TABLE message ADD COLUMN delivery_annotations BLOB NOT NULL DEFAULT x'';
+""",
 )
 """Scripts, each of which brings a store from the version that is its place in the row to the next.
 
@@ -62,7 +65,7 @@ id of its topic.  ``message.id`` is as :func:`id_range` says; ``dead``: see :cla
 ``session`` has the states of sessions, ``seen`` the message ids that duplicates are known by.
 """
 
-SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+SAVE: Final = "INSERT OR REPLACE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 """Writes a message, new or changed."""
 
 
@@ -95,6 +98,7 @@ def to_row(key: int, part: Part, message: StoredMessage) -> tuple[object, ...]:
         message.enqueued_number,
         message.hops,
         message.dead_letter_source,
+        content.delivery_annotations,
     )
 
 
@@ -115,6 +119,7 @@ def from_row(row: tuple[Any, ...], number: int) -> StoredMessage:
         priority,
         scheduled_at,
         session,
+        row[20],
     )
     noted = json.loads(dead_letter)
     return StoredMessage(

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from ..amqp.errors import DecodeError
 from ..amqp.sections import (
+    DELIVERY_ANNOTATIONS,
     MESSAGE_ANNOTATIONS,
     PROPERTIES,
     data_values,
@@ -19,6 +20,7 @@ from ..entities.message import Content
 
 _MESSAGE_ID, _GROUP_ID = 0, 10
 _SCHEDULED = "x-opt-scheduled-enqueue-time"
+_MAPS = b"\xc1\xd1"
 _BROKER_ANNOTATIONS = frozenset(
     {
         "x-opt-enqueued-time",
@@ -51,6 +53,9 @@ def read_content(message: bytes) -> Content:
     if message_id is None:
         message_id = uuid4().hex
         properties = _with_message_id(properties, message_id)
+    for map_like in (parts.message_annotations, parts.delivery_annotations):
+        if map_like and map_like[3] not in _MAPS:
+            raise DecodeError("annotations of the message are not a map")
     annotations, scheduled_at = parts.message_annotations, None
     if b"x-opt-" in annotations:
         annotations, scheduled_at = _annotations(annotations)
@@ -65,7 +70,19 @@ def read_content(message: bytes) -> Content:
         priority=header.priority,
         scheduled_at=scheduled_at,
         session_id=group_id if isinstance(group_id, str) else None,
+        delivery_annotations=_delivery_annotations(parts.delivery_annotations),
     )
+
+
+def _delivery_annotations(encoded: bytes) -> bytes:
+    """Return the sender's delivery annotations without a lock token, as of a message that is sent on."""
+    if b"x-opt-" not in encoded:
+        return encoded
+    annotations = section_value(encoded)
+    if not isinstance(annotations, dict):
+        raise DecodeError("the delivery annotations are not a map")
+    kept = {key: value for key, value in annotations.items() if key not in _BROKER_ANNOTATIONS}
+    return section(DELIVERY_ANNOTATIONS, kept) if kept else b""
 
 
 def read_batch(payload: bytes) -> list[Content]:

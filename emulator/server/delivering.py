@@ -7,6 +7,7 @@ from uuid import UUID
 from ..amqp.encode import encode_value
 from ..amqp.sections import (
     APPLICATION_PROPERTIES,
+    DELIVERY_ANNOTATIONS,
     HEADER,
     MESSAGE_ANNOTATIONS,
     map_entries,
@@ -22,7 +23,8 @@ def _key(name: str, constructor: int) -> bytes:
     return encode_value(Symbol(name)) + bytes((constructor,))
 
 
-_LOCK_TOKEN = b"\x00\x53\x71\xc1\x24\x02" + _key("x-opt-lock-token", 0x98)
+_TOKEN_KEY = _key("x-opt-lock-token", 0x98)
+_LOCK_TOKEN = b"\x00\x53\x71\xc1\x24\x02" + _TOKEN_KEY
 _ENQUEUED = _key("x-opt-enqueued-time", 0x83)
 _SEQUENCE = _key("x-opt-sequence-number", 0x81)
 _STATE = _key("x-opt-message-state", 0x54)
@@ -58,8 +60,7 @@ def encode_delivery(delivery: Delivery) -> bytes:
     return b"".join(
         (
             _header(content.durable, content.priority, _time_to_live(message), message.delivery_count),
-            _LOCK_TOKEN,
-            delivery.token.bytes,
+            _lock_token(delivery.token, content.delivery_annotations),
             _annotations(_LOCKED_ENTRIES, _LOCKED_SIZE, annotations, message),
             content.properties,
             _application(message),
@@ -77,12 +78,20 @@ def encode_stored(message: StoredMessage) -> bytes:
     return b"".join(
         (
             _header(content.durable, content.priority, _time_to_live(message), message.delivery_count),
+            content.delivery_annotations,
             _annotations(_PLAIN_ENTRIES, _PLAIN_SIZE, annotations, message),
             content.properties,
             _application(message),
             content.body,
         )
     )
+
+
+def _lock_token(token: UUID, senders: bytes) -> bytes:
+    """Return the delivery annotations: the lock token, and the sender's if there are any."""
+    if not senders:
+        return _LOCK_TOKEN + token.bytes
+    return map_section(DELIVERY_ANNOTATIONS, *_joined(2, _TOKEN_KEY + token.bytes, senders))
 
 
 @lru_cache(maxsize=4096)

@@ -38,7 +38,7 @@ def test_queues_settings_and_messages_come_back_as_they_were(path: Path) -> None
     namespace = Namespace(clock, path)
     namespace.create_queue("Empty")
     queue = namespace.create_queue("Orders", SETTINGS)
-    full = Content(b"\x00p", b"\xffa", b"body", b"n", "id-é", 60.5, False, 9, None, "session")
+    full = Content(b"\x00p", b"\xffa", b"body", b"n", "id-é", 60.5, False, 9, None, "session", b"d")
     queue.send([full, Content(), Content(), Content(scheduled_at=50.0)])
     tokens = [each.token for each in queue.receive(3, lock=True) if each.token]
     queue.abandon(tokens[:1])

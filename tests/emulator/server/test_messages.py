@@ -24,6 +24,21 @@ Depth = Callable[..., dict[str, int]]
 PassTime = Callable[[float], None]
 
 
+def test_delivery_annotations_of_the_sender_come_beside_the_lock_token(
+    orders_sender: ServiceBusSender, orders_receiver: ServiceBusReceiver
+) -> None:
+    body = AmqpAnnotatedMessage(
+        data_body=b"x", delivery_annotations={"mine": "yes", "x-opt-lock-token": "no"}
+    )
+    orders_sender.send_messages(body)
+    (peeked,) = orders_receiver.peek_messages(1)
+    assert peeked.raw_amqp_message.delivery_annotations == {b"mine": b"yes"}
+    (message,) = orders_receiver.receive_messages(1, 5)
+    found = message.raw_amqp_message.delivery_annotations or {}
+    assert found == {b"mine": b"yes", b"x-opt-lock-token": message.lock_token}
+    orders_receiver.complete_message(message)
+
+
 def test_a_message_arrives_with_everything_it_was_sent_with(
     orders_sender: ServiceBusSender, orders_receiver: ServiceBusReceiver
 ) -> None:

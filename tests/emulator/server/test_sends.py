@@ -15,6 +15,8 @@ from cdsbridge.emulator.amqp.performatives import (
 from cdsbridge.emulator.amqp.sections import (
     APPLICATION_PROPERTIES,
     DATA,
+    DELIVERY_ANNOTATIONS,
+    MESSAGE_ANNOTATIONS,
     PROPERTIES,
     VALUE,
     list_fields,
@@ -40,12 +42,20 @@ def test_a_message_without_an_id_is_given_one(wire: Any, queue: str) -> None:
     assert user == b"user"
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"junk",
+        section(MESSAGE_ANNOTATIONS, "no map") + section(DATA, b""),
+        section(DELIVERY_ANNOTATIONS, ["x-opt-no-map"]) + section(DATA, b""),
+    ],
+)
 def test_a_message_that_is_not_amqp_is_rejected_and_the_next_one_taken(
-    wire: Any, queue: str, depth_of: Callable[[], dict[str, int]]
+    wire: Any, queue: str, depth_of: Callable[[], dict[str, int]], junk: bytes
 ) -> None:
     wire.begin()
     wire.send_to(queue)
-    wire.say(Transfer(1, 0, b"t", 0, False), b"junk")
+    wire.say(Transfer(1, 0, b"t", 0, False), junk)
     assert wire.hear(Disposition).state.error.condition == "amqp:decode-error"
     wire.say(Transfer(1, 1, b"t", 0, False), section(DATA, b"fine"))
     assert wire.hear(Disposition).state == Accepted()
