@@ -50,13 +50,13 @@ def test_every_message_has_its_turn(counts: list[int], most: int, batch: int) ->
     assert caution.ask(batch) == batch
 
 
-def burst(rng: random.Random, messages: int, deaths: int, poison: set[int], most: int = 10) -> Counter[str]:
-    """Let a process die again and again over one queue; return how its messages ended."""
+def burst(rng: random.Random, messages: int, deaths: int, poison: set[int], windows: int = 4) -> Counter[str]:
+    """Let a process die again and again over one queue, each time within some windows; tell how all ended."""
     queue = dict.fromkeys(range(messages), 0)
     ended: Counter[str] = Counter()
     while queue:
-        caution, alive = Caution(most, batch=1000), True
-        dies_after = rng.randrange(4) if deaths else None
+        caution, alive = Caution(10, batch=1000), True
+        dies_after = rng.randrange(windows) if deaths else None
         deaths -= dies_after is not None
         while queue and alive:
             window = list(queue)[: caution.ask(1000)]
@@ -65,7 +65,7 @@ def burst(rng: random.Random, messages: int, deaths: int, poison: set[int], most
             dies_after = None if dies_after is None else dies_after - 1
             for number in window:
                 queue[number] += not alive
-                if alive or queue[number] >= most:
+                if alive or queue[number] >= 10:
                     del queue[number]
                     ended["settled" if alive else "poison dead" if number in poison else "good dead"] += 1
             caution.ended(len(window))
@@ -83,3 +83,11 @@ def test_of_a_burst_of_deaths_at_least_one_less_than_ten_kill_no_message_at_all(
     for seed in range(50):
         rng = random.Random(seed)
         assert burst(rng, 3000, 9, set())["good dead"] == 0
+
+
+def test_a_longer_burst_makes_at_most_one_dead_letter_for_each_death_beyond() -> None:
+    for windows in (1, 4):
+        lost = [burst(random.Random(seed), 3000, 40, set(), windows)["good dead"] for seed in range(30)]
+        figure = f"40 deaths within {windows} windows each, 3,000 messages: {max(lost)} good dead letters"
+        print(figure)  # noqa: T201
+        assert max(lost) <= 40 - 9

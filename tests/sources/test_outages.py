@@ -1,14 +1,17 @@
 """The broker goes away in every way it has; reading goes on and loses nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import azure.servicebus
 import pytest
-from azure.servicebus import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiver
 
-from cdsbridge.emulator.server import RunningBroker
-from cdsbridge.emulator.server.faults import Fault, Kind, Point
+from cdsbridge.emulator.entities.clock import ShiftedClock
+from cdsbridge.emulator.entities.namespace import Namespace
+from cdsbridge.emulator.entities.settings import QueueSettings
+from cdsbridge.emulator.server import Fault, Kind, Point, RunningBroker, run_in_thread
 from cdsbridge.model.counters import counters
 from cdsbridge.model.envelope import MicroBatch
 from cdsbridge.sources import Ending, ServiceBusSource
@@ -26,6 +29,12 @@ SDK = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
 @pytest.fixture(autouse=True)
 def _fresh_counters() -> None:
     counters.reset()
+
+
+@pytest.fixture(autouse=True)
+def _disarmed(bus: RunningBroker) -> Iterator[None]:
+    yield
+    bus.disarm()
 
 
 @pytest.mark.skipif(SDK < (7, 15), reason="azure-servicebus before 7.15 reads a silent socket without end")
@@ -49,6 +58,99 @@ def test_a_connection_that_goes_silent_is_noticed_and_opened_anew(
         wait_until(lambda: depth(bus, queue)["active"] == depth(bus, queue)["locked"] == 0)
     assert bus.hits(silence) == 1
     assert counters.read()["reconnects"] >= 1
+
+
+ON_THE_LINK = {Point.SETTLE, Point.SETTLED}
+OUTAGES = {
+    "connection dropped": [Fault(Kind.DROP, Point.DELIVER, count=2)],
+    "dropped before a settlement": [Fault(Kind.DROP, Point.SETTLE)],
+    "dropped after a settlement": [Fault(Kind.DROP, Point.SETTLED)],
+    "link detached": [Fault(Kind.DETACH, Point.DELIVER, count=2)],
+    "detached by a settlement": [Fault(Kind.DETACH, Point.SETTLE)],
+    "throttled": [
+        Fault(Kind.REFUSE, Point.SETTLE),
+        Fault(Kind.REFUSE, Point.REQUEST),
+    ],
+    "throttled on the way back": [
+        Fault(Kind.DROP, Point.DELIVER),
+        Fault(Kind.REFUSE, Point.ATTACH, count=2, skip=1, condition="com.microsoft:server-busy"),
+    ],
+    "token expired": [
+        Fault(Kind.DETACH, Point.DELIVER, condition="amqp:unauthorized-access"),
+        Fault(Kind.REFUSE, Point.AUTH, count=2, skip=1),
+    ],
+    "locks lost": [Fault(Kind.LOSE_LOCK, Point.DELIVER), Fault(Kind.LOSE_LOCK, Point.SETTLE)],
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_every_message_is_settled_after_an_outage(
+    outage: str, bus: RunningBroker, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    faults = [fault for fault in OUTAGES[outage] if SDK >= (7, 15) or fault.at not in ON_THE_LINK]
+    if not faults:
+        pytest.skip("azure-servicebus before 7.15 settles by requests, not on the link")
+    queue = make_queue(lock_duration=2.0)
+    source = source_of(queue, batch=5, retries={"total": 0})
+    send(queue, 20)
+    armed = [bus.arm(replace(fault, entity=queue)) for fault in faults]
+    with reading_from(Reading(source, Ending.never(), None)) as intake:
+        seen: set[int] = set()
+        while depth(bus, queue)["active"] or depth(bus, queue)["locked"]:
+            batch = intake.take(0.1)
+            if batch is not None:
+                seen |= {envelope.sequence_number for envelope in batch.envelopes}
+                intake.settle(dispositions(batch))
+        assert all(bus.hits(number) for number in armed)
+    assert seen == set(range(1, 21))
+    assert depth(bus, f"{queue}/$DeadLetterQueue")["active"] == 0
+
+
+def set_status(bus: RunningBroker, queue: str, status: str) -> None:
+    bus.call(lambda namespace: namespace.create_queue(queue, QueueSettings(status=status)))
+
+
+def test_an_entity_that_is_disabled_and_enabled_again_is_read_on(
+    bus: RunningBroker, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    queue = make_queue()
+    source = source_of(queue, retries={"total": 0})
+    with reading_from(Reading(source, Ending.never(), None)) as intake:
+        set_status(bus, queue, "ReceiveDisabled")
+        bus.drop_connections()
+        send(queue, 2)
+        wait_until(lambda: counters.read()["reconnects"] > 1)
+        set_status(bus, queue, "Active")
+        assert len(take(intake, 2)) == 2
+
+
+def test_an_entity_that_is_deleted_and_made_again_is_read_on(
+    bus: RunningBroker, make_queue: MakeQueue, send: Send, source_of: SourceOf
+) -> None:
+    queue = make_queue()
+    source = source_of(queue, retries={"total": 0})
+    with reading_from(Reading(source, Ending.never(), None)) as intake:
+        bus.call(lambda namespace: namespace.delete_queue(queue))
+        wait_until(lambda: counters.read()["reconnects"] > 1)
+        bus.call(lambda namespace: namespace.create_queue(queue))
+        send(queue, 2)
+        batch = MicroBatch(queue, tuple(take(intake, 2)))
+        intake.settle(dispositions(batch))
+        wait_until(lambda: depth(bus, queue)["locked"] == depth(bus, queue)["active"] == 0)
+
+
+def test_a_link_that_was_idle_for_ten_minutes_is_opened_anew(source_of: SourceOf) -> None:
+    clock, namespace = ShiftedClock(), Namespace()
+    namespace.create_queue("q")
+    with run_in_thread(namespace, clock=clock, idle_limits=True) as bus:
+        source = source_of("q", connection_string=bus.connection_string)
+        with reading_from(Reading(source, Ending.never(), None)) as intake:
+            bus.call(lambda _: clock.advance(601))
+            wait_until(lambda: counters.read()["reconnects"] > 0)
+            with ServiceBusClient.from_connection_string(bus.connection_string) as other:
+                with other.get_queue_sender("q") as sender:
+                    sender.send_messages([ServiceBusMessage("a"), ServiceBusMessage("b")])
+                assert len(take(intake, 2)) == 2
 
 
 def test_a_link_that_brings_nothing_while_messages_wait_is_opened_anew_and_counted(
