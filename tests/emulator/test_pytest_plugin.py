@@ -48,7 +48,7 @@ TESTS = """
         assert servicebus.depth("orders") == {}
         servicebus.create_queue("late")
         servicebus.create_topic("events", ["other"], duplicate_window=5)
-        servicebus.arm(Fault(Kind.REFUSE, Point.SEND, "late", count=None))
+        servicebus.arm(Fault(Kind.REFUSE, Point.SEND, count=None))
         with client.get_queue_sender("late") as sender, pytest.raises(ServiceBusServerBusyError):
             sender.send_messages(ServiceBusMessage("x"))
 

@@ -14,7 +14,14 @@ from azure.servicebus.exceptions import (
 )
 
 from cdsbridge.emulator.amqp.endpoints import Accepted, Rejected
-from cdsbridge.emulator.amqp.performatives import Close, Detach, Disposition, Transfer
+from cdsbridge.emulator.amqp.frames import encode_frame
+from cdsbridge.emulator.amqp.performatives import (
+    Close,
+    Detach,
+    Disposition,
+    Transfer,
+    encode_performative,
+)
 from cdsbridge.emulator.amqp.sections import DATA, section
 from cdsbridge.emulator.entities.clock import ManualClock
 from cdsbridge.emulator.entities.message import Content
@@ -237,6 +244,17 @@ def test_a_connection_drops_at_any_moment(
     assert len(bodies(broker, queue)) == sent - 1
 
 
+def test_nothing_is_done_of_what_comes_behind_a_drop(broker: RunningBroker, wire: Any, queue: str) -> None:
+    broker.arm(Fault(Kind.DROP, Point.SEND, queue))
+    wire.begin()
+    wire.send_to(queue)
+    transfers = [encode_performative(Transfer(1, number, b"t", 0, False, False)) for number in range(3)]
+    wire.socket.sendall(b"".join(encode_frame(0, transfer + BODY) for transfer in transfers))
+    with pytest.raises(ConnectionResetError):
+        wire.hear(Disposition)
+    assert bodies(broker, queue) == []
+
+
 def test_what_is_delayed_comes_later_and_in_order(broker: RunningBroker, wire: Any, queue: str) -> None:
     fault = broker.arm(Fault(Kind.DELAY, Point.SENT, queue, seconds=0.2))
     wire.begin()
@@ -293,6 +311,7 @@ def test_a_fault_counts_its_chances() -> None:
     assert hits(Fault(Kind.DROP, Point.SEND, count=2, skip=3), 10) == [3, 4]
     assert hits(Fault(Kind.DROP, Point.SEND, count=None), 3) == [0, 1, 2]
     assert hits(Fault(Kind.DROP, Point.SEND, "other"), 3) == []
+    assert hits(Fault(Kind.DROP, Point.CONNECT, "other"), 3) == [0]
     some = Fault(Kind.DROP, Point.SEND, count=None, chance=0.3, seed=5)
     assert hits(some, 200) == hits(some, 200)
     assert 30 < len(hits(some, 200)) < 90
