@@ -4,10 +4,13 @@ The standard library cannot make one; ``cryptography`` comes with ``azure-identi
 """
 
 import ipaddress
+import os
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from ...model.errors import ConfigError
 
 _DAYS = 3650
 _NAMES = ("localhost", "*.localhost", "*.servicebus.windows.net")
@@ -26,9 +29,11 @@ def write_certificate(path: Path, *names: str) -> Path:
     """
     if path.exists():
         return path
-    path.touch(mode=0o600)
-    path.write_bytes(_make([*_NAMES, socket.gethostname(), *names]))
-    return path
+    unfinished = path.with_name(path.name + ".new")
+    opened = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "wb") as file:
+        file.write(_make([*_NAMES, socket.gethostname(), *names]))
+    return unfinished.replace(path)
 
 
 def _make(names: list[str]) -> bytes:
@@ -64,9 +69,14 @@ def server_context(path: Path) -> ssl.SSLContext:
     """What a server needs to speak TLS with the certificate and key of a PEM file.
 
     Raises:
-        OSError: The file cannot be read.
-        ssl.SSLError: It does not hold a certificate and its key.
+        ConfigError: The file cannot be read, or does not hold a certificate and its key.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
+    try:
+        context.load_cert_chain(path)
+    except OSError as error:
+        raise ConfigError(
+            f"The file {path} holds no certificate with its key ({error}): give another one, or delete it, "
+            "and the emulator makes its own."
+        ) from error
     return context

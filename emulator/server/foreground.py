@@ -8,7 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 from ..entities.namespace import Namespace
-from .certificate import write_certificate
 from .listener import EmbeddedServiceBus
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -49,8 +48,6 @@ def serve(
     namespace = Namespace(path=path)
     try:
         create(namespace)
-        if certificate is not None:
-            write_certificate(certificate)
         bus = EmbeddedServiceBus(
             namespace,
             host=host,

@@ -133,8 +133,11 @@ class EmbeddedServiceBus:
 
         Raises:
             OSError: The address cannot be listened on.
+            ConfigError: The certificate that was given is none.
         """
         loop = asyncio.get_running_loop()
+        if self._certificate is not None:
+            self._tls()
         turns = Turns(self.namespace, self._clock)
         broker = Broker(
             self.namespace, turns, self._clock, self.access, self._latency, self._locks_follow_link

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from ...model.errors import ConfigError
 from ..entities.namespace import Namespace
 from .access import OtherTokens, Policy
 from .faults import Fault
@@ -174,7 +175,7 @@ async def _start(
     bus = make(entities)
     try:
         await bus.start()
-    except OSError:
+    except (OSError, ConfigError):
         if callable(namespace):
             entities.close()
         raise

@@ -15,6 +15,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage, TransportType
 from cdsbridge.emulator.admin.http import MAX_BODY, MAX_HEAD, HttpRequest, HttpResponse
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.server import RunningBroker, run_in_thread
+from cdsbridge.model.errors import ConfigError
 
 
 class Shouting(asyncio.Protocol):
@@ -136,6 +137,17 @@ def test_a_certificate_that_is_there_is_used_again(tmp_path: Path) -> None:
             trusting(running).wrap_socket(client, server_hostname="localhost") as secure,
         ):
             assert secure.version() is not None
+
+
+def test_a_file_that_is_no_certificate_is_told_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "emulator.pem"
+    path.write_text("no certificate")
+    with (
+        pytest.raises(ConfigError, match=r"emulator\.pem holds no certificate with its key"),
+        run_in_thread(Namespace(), certificate=path),
+    ):
+        pass
+    assert path.read_text() == "no certificate"
 
 
 def test_a_certificate_that_was_not_asked_to_stay_goes_with_the_broker() -> None:
