@@ -102,6 +102,8 @@ def test_a_batch_arrives_whole_and_in_order(
         batch.add_message(ServiceBusMessage(f"body {index}", message_id=str(index)))
     orders_sender.send_messages(batch)
     messages = orders_receiver.receive_messages(300, 5)
+    while len(messages) < 300 and (more := orders_receiver.receive_messages(300 - len(messages), 5)):
+        messages += more  # a call ends 0.2 s after the last message it saw, which a busy machine can take
     assert [message.message_id for message in messages] == [str(index) for index in range(300)]
     numbers = [message.sequence_number or 0 for message in messages]
     assert numbers == list(range(numbers[0], numbers[0] + 300))
