@@ -170,6 +170,8 @@ class Settler:
     def give_back(self, tokens: Sequence[bytes | None]) -> None:
         """Give messages back without raising their delivery count, as far as the SDK can."""
         held = [self._held[token] for token in tokens if token in self._held]
+        # credit that is left would bring them again at once, to stay locked when the link closes
+        withdraw_credit(self._receiver)
         settle_on_link(self._receiver, held, "released", wait=True)
         self._leave(held, settled=False)
 
