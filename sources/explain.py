@@ -41,9 +41,7 @@ def explain(error: BaseException, source: ServiceBusSource, entity: str) -> Brid
     host = namespace_of(source)
     if isinstance(error, BridgeError):
         return error
-    if isinstance(
-        error, ServiceBusAuthenticationError | ServiceBusAuthorizationError | ClientAuthenticationError
-    ):
+    if _refused(error):
         return NotPermitted(
             f"{host} refuses to let us receive from {entity!r}; the credential needs the claim Listen, "
             "or the role Azure Service Bus Data Receiver"
@@ -51,6 +49,14 @@ def explain(error: BaseException, source: ServiceBusSource, entity: str) -> Brid
     if (fault := _sessions(error, source, entity)) is not None:
         return fault
     return ServiceUnreachable(_told(error, host, entity))
+
+
+def _refused(error: BaseException) -> bool:
+    """Tell whether the credential was refused; without retries the SDK calls that a broken connection."""
+    inner = getattr(error, "inner_exception", None)
+    return type(inner).__name__ == "TokenAuthFailure" or isinstance(
+        error, ServiceBusAuthenticationError | ServiceBusAuthorizationError | ClientAuthenticationError
+    )
 
 
 def _sessions(error: BaseException, source: ServiceBusSource, entity: str) -> ConfigError | None:

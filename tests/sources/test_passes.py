@@ -11,6 +11,7 @@ from cdsbridge.model.verdict import Reason, Verdict
 from cdsbridge.sources import Ending, ServiceBusSource
 from cdsbridge.sources.intake import Reading, reading_from
 from cdsbridge.sources.plan import Again, ReadPlan, Selection
+from cdsbridge.sources.staying import DESCRIPTION_NOW, REASON_NOW
 
 from .reading import batches, depth, dispositions, settle_all
 
@@ -64,7 +65,7 @@ def test_a_pass_ends_at_its_limit(bus: RunningBroker, dead_letters: str, source_
 
 @pytest.mark.parametrize("again", list(Again))
 def test_what_fails_again_stays_in_its_place_or_is_set_aside(
-    again: Again, bus: RunningBroker, dead_letters: str, source_of: SourceOf
+    again: Again, bus: RunningBroker, client: ServiceBusClient, dead_letters: str, source_of: SourceOf
 ) -> None:
     reading = Reading(source_of(dead_letters), Ending.at_mark(), None, ReadPlan(again=again))
     with reading_from(reading) as intake:
@@ -73,6 +74,14 @@ def test_what_fails_again_stays_in_its_place_or_is_set_aside(
     assert depth(bus, dead_letters)["deferred"] == (6 if again is Again.DEFER else 0)
     assert depth(bus, dead_letters)["active"] == (0 if again is Again.DEFER else 6)
     assert depth(bus, dead_letters)["locked"] == 0
+    queue = dead_letters.partition("/")[0]
+    with client.get_queue_receiver(queue, sub_queue="deadletter") as receiver:
+        noted = [message.application_properties or {} for message in receiver.peek_messages(6)]
+    assert len(noted) == 6
+    for properties in noted:
+        assert properties[b"DeadLetterErrorDescription"] == b"of old"
+        assert properties[REASON_NOW.encode()] == b"bad-value"
+        assert properties[DESCRIPTION_NOW.encode()] == b"a sentence of today"
 
 
 def test_deferred_messages_are_read_by_their_numbers_and_those_that_are_not_there_are_counted(
