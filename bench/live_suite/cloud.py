@@ -17,6 +17,7 @@ import certifi
 
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.server import Policy, RunningBroker, run_in_thread
+from cdsbridge.emulator.server.certificate import write_certificate
 
 SUFFIX = ".servicebus.windows.net"
 ROOT = Policy("RootManageSharedAccessKey", "bGl2ZSB0ZXN0cyBvbiBhbiBlbWJlZGRlZCBidXM=")
@@ -29,7 +30,7 @@ class Cloud:
         self._open = ExitStack()
         self._brokers: dict[str, RunningBroker] = {}
         folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="live-")))
-        self._certificate = folder / "emulator.pem"
+        self._certificate = write_certificate(folder / "emulator.pem")
         certifi.where = lambda: str(self._certificate)
         os.environ["SSL_CERT_FILE"] = os.environ["REQUESTS_CA_BUNDLE"] = str(self._certificate)
         self._resolve = socket.getaddrinfo
@@ -42,7 +43,6 @@ class Cloud:
                 run_in_thread(Namespace(), policies=[ROOT], certificate=self._certificate)
             )
             self._brokers[name] = running
-            assert running.certificate == self._certificate  # made when first asked for
         return self._brokers[name]
 
     def connection_string(self, name: str, policy: Policy) -> str:
