@@ -19,6 +19,8 @@ from .config import ServiceBusSource
 
 _NEEDS_SESSIONS = "requires sessions"
 _HAS_NO_SESSIONS = "does not require sessions"
+_NOT_FOUND = 404
+_MISSING = "{entity!r} does not exist on {host}; create it or correct source.entities"
 
 
 def namespace_of(source: ServiceBusSource) -> str:
@@ -41,6 +43,8 @@ def explain(error: BaseException, source: ServiceBusSource, entity: str) -> Brid
     host = namespace_of(source)
     if isinstance(error, BridgeError):
         return error
+    if _is_missing(error):
+        return ServiceUnreachable(_MISSING.format(entity=entity, host=host))
     if _refused(error):
         return NotPermitted(
             f"{host} refuses to let us receive from {entity!r}; the credential needs the claim Listen, "
@@ -49,6 +53,14 @@ def explain(error: BaseException, source: ServiceBusSource, entity: str) -> Brid
     if (fault := _sessions(error, source, entity)) is not None:
         return fault
     return ServiceUnreachable(_told(error, host, entity))
+
+
+def _is_missing(error: BaseException) -> bool:
+    """Tell whether an entity is not there: then Service Bus gives no token, a failed login to the SDK."""
+    inner = getattr(error, "inner_exception", None)
+    return (
+        isinstance(error, MessagingEntityNotFoundError) or getattr(inner, "status_code", None) == _NOT_FOUND
+    )
 
 
 def _refused(error: BaseException) -> bool:
@@ -74,10 +86,6 @@ def _sessions(error: BaseException, source: ServiceBusSource, entity: str) -> Co
 
 
 _SENTENCES: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (
-        MessagingEntityNotFoundError,
-        "{entity!r} does not exist on {host}; create it or correct source.entities",
-    ),
     (MessagingEntityDisabledError, "{entity!r} on {host} is disabled; enable it to receive from it"),
     (ServiceBusServerBusyError, "{host} is busy and refuses {entity!r} for a while: it throttles us"),
     (

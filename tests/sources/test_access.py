@@ -1,18 +1,23 @@
 """Every way in makes the client it should, and no secret is ever shown."""
 
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure import identity
-from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
-from azure.servicebus import TransportType
+from azure.core.credentials import AccessToken, AzureNamedKeyCredential, AzureSasCredential
+from azure.servicebus import ServiceBusClient, TransportType
+from azure.servicebus.exceptions import ServiceBusError
 from pydantic import ValidationError
 
-from cdsbridge.model.errors import ConfigError
+from cdsbridge.emulator.entities.namespace import Namespace
+from cdsbridge.emulator.server import run_in_thread
+from cdsbridge.model.errors import ConfigError, ServiceUnreachable
 from cdsbridge.sources import ServiceBusSource
 from cdsbridge.sources.connect import client_options, credential_of, open_client
+from cdsbridge.sources.explain import explain
 
 HOST = "contoso.servicebus.windows.net"
 APP = {"tenant_id": "00000000-0000-0000-0000-000000000001", "client_id": "c"}
@@ -42,6 +47,33 @@ def test_each_credential_is_made_and_not_shown(credential: dict[str, Any], made:
         assert SECRET not in shown
     with open_client(configured) as client:
         assert client.fully_qualified_namespace == HOST
+
+
+class AnyToken:
+    """A credential of Microsoft Entra ID, for the embedded Service Bus."""
+
+    def get_token(self, *_: str, **__: Any) -> AccessToken:
+        return AccessToken("eyJhbGciOiJub25lIn0.e30.", int(time.time()) + 3600)
+
+
+def test_an_entity_that_no_token_is_given_for_is_said_to_be_missing() -> None:
+    with (
+        run_in_thread(Namespace(), key=SECRET) as broker,
+        ServiceBusClient(
+            "localhost",
+            AnyToken(),
+            custom_endpoint_address=f"sb://localhost:{broker.port}",
+            transport_type=TransportType.Amqp,
+            connection_verify=str(broker.certificate),
+            retry_total=0,
+        ) as client,
+        pytest.raises(ServiceBusError) as caught,
+        client.get_queue_receiver("nowhere"),
+    ):
+        pass
+    told = explain(caught.value, source(), "nowhere")
+    assert isinstance(told, ServiceUnreachable)
+    assert str(told).startswith("'nowhere' does not exist on")
 
 
 @pytest.mark.parametrize(
