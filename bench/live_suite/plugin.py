@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts = {"messaging": [0, 0], "other": [0, 0]}
     for kind in ("passed", "xpassed", "xfailed", "failed", "error"):
         for report in terminalreporter.stats.get(kind, []):
-            file = report.nodeid.partition("::")[0].rpartition("/")[2]
+            file = report.nodeid.partition("::")[0].removeprefix("async_tests/")
             count = counts["messaging" if file.startswith(MESSAGING) else "other"]
             count[0] += kind in {"passed", "xpassed"}
             count[1] += 1
