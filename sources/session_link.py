@@ -11,7 +11,7 @@ from ..model.verdict import Disposition
 from .connect import open_client, open_session
 from .link import Link
 from .settlement import Held
-from .settler import Settler
+from .settler import PATIENCE, Settler
 
 _FIND_AT_LEAST: Final = 1.0
 """Seconds to wait for a session that is free, at least: the service needs some to answer at all."""
@@ -35,7 +35,7 @@ class SessionSettler(Settler):
         """
         del renew_for
         if time.monotonic() >= self._renew_session_at:
-            self._receiver.session.renew_lock()
+            self._receiver.session.renew_lock(timeout=PATIENCE)
             self._note_lock(self._receiver)
 
     def lose(self) -> None:

@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _ASSUMED_LOCK: Final = 30.0
 """Seconds a lock is taken to last where the broker does not say."""
+PATIENCE: Final = 15.0
+"""Seconds a renewal waits for its answer; the SDK's own waiting has no end on a silent connection."""
 _DESCRIPTION_LIMIT: Final = 4096
 """Characters of a dead-letter description that Service Bus keeps."""
 
@@ -208,7 +210,7 @@ class Settler:
         if request is None:
             until = [self._renew_one(item) for item in part]
         else:
-            answer = request(*(uuid.UUID(bytes=item.token) for item in part))
+            answer = request(*(uuid.UUID(bytes=item.token) for item in part), timeout=PATIENCE)
             until = [stamp / 1000.0 for stamp in answer[b"expirations"]]
         for item, stamp in zip(part, until, strict=True):
             item.expires = now + max(stamp - wall, 1.0)
