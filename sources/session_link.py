@@ -10,8 +10,8 @@ from azure.servicebus.exceptions import OperationTimeoutError
 from ..model.verdict import Disposition
 from .connect import open_client, open_session
 from .link import Link
-from .settlement import Held
-from .settler import PATIENCE, Settler
+from .settlement import PATIENCE, Held
+from .settler import Settler
 
 _FIND_AT_LEAST: Final = 1.0
 """Seconds to wait for a session that is free, at least: the service needs some to answer at all."""

@@ -12,6 +12,7 @@ make harmless.
 
 import inspect
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from typing import Any, Final, Protocol
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
-from azure.servicebus.exceptions import MessageLockLostError, MessageNotFoundError
+from azure.servicebus.exceptions import MessageLockLostError, MessageNotFoundError, OperationTimeoutError
 
 _log = logging.getLogger(__name__)
 
 MANAGEMENT_LIMIT: Final = 1000
 """Lock tokens in one management request."""
+PATIENCE: Final = 15.0
+"""Seconds the broker is given to answer; the SDK's own waiting has no end on a silent connection."""
 
 
 @dataclass(slots=True)
@@ -93,7 +96,11 @@ class RangeSettlement:
         return _can_wait(getattr(receiver, "_handler", None))
 
     def complete(self, held: Sequence[Held]) -> list[Held]:
-        """Complete runs of consecutive deliveries."""
+        """Complete runs of consecutive deliveries.
+
+        Raises:
+            OperationTimeoutError: The connection is silent.
+        """
         return settle_on_link(self._receiver, held, "accepted", wait=True)
 
     def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
@@ -113,20 +120,27 @@ def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: b
 
     Returns:
         What is not known to be settled.
+
+    Raises:
+        OperationTimeoutError: The broker did not confirm for :data:`PATIENCE`: the connection is silent.
     """
     handler: Any = getattr(receiver, "_handler", None)
     mine = [item for item in held if item.delivery is not None and item.delivery[2] is handler]
     left = [item for item in held if item.delivery is None or item.delivery[2] is not handler]
-    waiting = {"await_outcome": True, "outcome_timeout": 30} if wait and _can_wait(handler) else {}
+    waiting = {"await_outcome": True, "outcome_timeout": PATIENCE} if wait and _can_wait(handler) else {}
     for run in _runs(mine):
         deliveries = [item.delivery for item in run if item.delivery is not None]
         first, last = deliveries[0], deliveries[-1]
+        begun = time.monotonic()
         try:
             handler.settle_messages((first[0], last[0]), last[1], outcome, **waiting)
             tags = handler._link._received_delivery_tags  # noqa: SLF001 - else the SDK keeps them for ever
             tags.difference_update(delivery[1] for delivery in deliveries)
-        except Exception as error:  # noqa: BLE001 - the SDK's inner AMQP errors share no public base
+        except Exception as error:  # the SDK's inner AMQP errors share no public base
             _log.debug("settling deliveries %s to %s on the link failed: %r", first[0], last[0], error)
+            if waiting and time.monotonic() - begun >= PATIENCE:
+                told = f"The broker did not confirm a settlement within {PATIENCE:.0f} s"
+                raise OperationTimeoutError(message=told) from error
             left.extend(run)
     return left
 

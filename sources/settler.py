@@ -1,5 +1,6 @@
 """What one link holds under lock, renewed until settled, settled in batches."""
 
+import contextlib
 import logging
 import time
 import uuid
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from azure.servicebus import ServiceBusReceiver
+from azure.servicebus.exceptions import OperationTimeoutError
 
 from ..model.counters import counters
 from ..model.failpoints import reach
@@ -17,6 +19,7 @@ from .convert import Received
 from .gather import GatherSettlement
 from .settlement import (
     MANAGEMENT_LIMIT,
+    PATIENCE,
     Held,
     ManagementSettlement,
     PublicSettlement,
@@ -32,8 +35,6 @@ _log = logging.getLogger(__name__)
 
 _ASSUMED_LOCK: Final = 30.0
 """Seconds a lock is taken to last where the broker does not say."""
-PATIENCE: Final = 15.0
-"""Seconds a renewal waits for its answer; the SDK's own waiting has no end on a silent connection."""
 _DESCRIPTION_LIMIT: Final = 4096
 """Characters of a dead-letter description that Service Bus keeps."""
 
@@ -102,8 +103,7 @@ class Settler:
 
     def refuse(self, found: Sequence[Received]) -> None:
         """Give back messages that were just received and not taken over, their delivery count unchanged."""
-        withdraw_credit(self._receiver)
-        settle_on_link(self._receiver, self._as_held(found), "released", wait=True)
+        self._release(self._as_held(found))
 
     def pause(self) -> None:
         """Let nothing come while nothing is received."""
@@ -172,10 +172,14 @@ class Settler:
     def give_back(self, tokens: Sequence[bytes | None]) -> None:
         """Give messages back without raising their delivery count, as far as the SDK can."""
         held = [self._held[token] for token in tokens if token in self._held]
+        self._release(held)
+        self._leave(held, settled=False)
+
+    def _release(self, held: Sequence[Held]) -> None:
         # credit that is left would bring them again at once, to stay locked when the link closes
         withdraw_credit(self._receiver)
-        settle_on_link(self._receiver, held, "released", wait=True)
-        self._leave(held, settled=False)
+        with contextlib.suppress(OperationTimeoutError):
+            settle_on_link(self._receiver, held, "released", wait=True)
 
     def renew_due(self, renew_for: float) -> None:
         """Renew locks that have used up half of their time, many in a request.

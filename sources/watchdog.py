@@ -7,9 +7,8 @@ from azure.servicebus import ServiceBusMessageState, ServiceBusReceiver
 
 from ..model.counters import counters
 from ..model.errors import ServiceUnreachable
+from .settlement import PATIENCE
 
-_PATIENCE: Final = 15.0
-"""Seconds a silent link is given to answer."""
 _PAGE: Final = 250
 """Messages in one answer to a peek."""
 _LONGEST: Final = 900.0
@@ -57,7 +56,7 @@ class Watchdog:
         silent = self._silence
         self._silence = min(2 * self._silence, _LONGEST)
         self.rest()
-        peeked = receiver.peek_messages(_PAGE, sequence_number=first, timeout=_PATIENCE)
+        peeked = receiver.peek_messages(_PAGE, sequence_number=first, timeout=PATIENCE)
         if any(message.state is ServiceBusMessageState.ACTIVE for message in peeked):
             counters.add("stalled")
             raise ServiceUnreachable(
