@@ -45,6 +45,7 @@ def _as_json(result: RunResult) -> str:
             "exit": int(result.exit),
             "seconds": round(result.seconds, 3),
             "error": result.error,
+            **dict.fromkeys(("received", "committed", "skipped", "rejected", "settled"), 0),
             **result.counts,
         }
     )

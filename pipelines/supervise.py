@@ -51,7 +51,9 @@ class RunResult:
     error: str = ""
 
 
-def run_bridge(config: BridgeConfig, ending: Ending, plan: ReadPlan | None = None) -> RunResult:
+def run_bridge(
+    config: BridgeConfig, ending: Ending, plan: ReadPlan | None = None, *, beside: bool = False
+) -> RunResult:
     """Run a bridge until its ending, a signal, or an error that trying again cannot cure.
 
     SIGTERM and SIGINT stop receiving; what was received is committed and
@@ -62,6 +64,7 @@ def run_bridge(config: BridgeConfig, ending: Ending, plan: ReadPlan | None = Non
         config: The bridge.
         ending: When reading ends.
         plan: Which messages are taken, and how; all of them, if not given.
+        beside: Leave the sinks to the bridge that has them, and write to them beside it.
 
     Raises:
         BridgeError: The source cannot be opened, or the graph is refused.
@@ -70,7 +73,9 @@ def run_bridge(config: BridgeConfig, ending: Ending, plan: ReadPlan | None = Non
     stopping.clear()
     taken_over.clear()
     with signals() as stop, rare_collections():
-        error = _run_until_done(config, ending, plan or ReadPlan(), stop)
+        claim = None if beside else Claim.of(config.name)
+        reading = Reading(config.source, ending, config.journal, plan or ReadPlan())
+        error = _run_until_done(config, reading, claim, stop)
         code = ended_with(config, stop, error)
         return RunResult(code, time.monotonic() - begun, counters.read(), str(error or ""))
 
@@ -119,13 +124,14 @@ def signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _run_until_done(config: BridgeConfig, ending: Ending, plan: ReadPlan, stop: Stop) -> Exception | None:
+def _run_until_done(
+    config: BridgeConfig, reading: Reading, claim: Claim | None, stop: Stop
+) -> Exception | None:
     pause, tries, opened = _FIRST_PAUSE, 0, False
-    claim = Claim.of(config.name)
     while True:
         flushes = counters.read()["flushes"]
         try:
-            _run_once(Reading(config.source, ending, config.journal, plan), config, claim, stop.asked.is_set)
+            _run_once(reading, config, claim, stop.asked.is_set)
         except (ConfigError, UsageRefused):
             raise
         except PassBlocked as error:
@@ -144,7 +150,7 @@ def _run_until_done(config: BridgeConfig, ending: Ending, plan: ReadPlan, stop: 
         if counters.read()["flushes"] > flushes:
             pause, tries = _FIRST_PAUSE, 0
         tries += 1
-        if ending.when is not When.NEVER and tries >= _TRIES:
+        if reading.ending.when is not When.NEVER and tries >= _TRIES:
             return trouble
         _log.error("the pipeline broke (%s); starting it again in %.0f s", _last_line(trouble), pause)
         _log.debug("the pipeline broke", exc_info=trouble)
@@ -153,7 +159,9 @@ def _run_until_done(config: BridgeConfig, ending: Ending, plan: ReadPlan, stop: 
         pause = min(2 * pause, _BACKOFF_MAX)
 
 
-def _run_once(reading: Reading, config: BridgeConfig, claim: Claim, stopped: Callable[[], bool]) -> None:
+def _run_once(
+    reading: Reading, config: BridgeConfig, claim: Claim | None, stopped: Callable[[], bool]
+) -> None:
     """Run the pipeline once; what it still holds goes back to the broker whatever happens."""
     with reading_from(reading) as intake, flat_memory():
         if stopped():

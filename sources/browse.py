@@ -42,7 +42,7 @@ def _browse(
 ) -> Generator[tuple[Envelope, ServiceBusMessageState]]:
     number = first
     try:
-        with open_client(source) as client, open_receiver(client, entity) as receiver:
+        with open_client(source) as client, open_receiver(client, entity, source) as receiver:
             while page := receiver.peek_messages(_PAGE, sequence_number=number):
                 now = now_us()
                 for message in page:

@@ -25,7 +25,7 @@ from .config import ServiceBusSource
 from .connect import open_client, open_receiver
 from .convert import Received, from_message, from_transfer, leave_transfers_unbuilt, now_us
 from .explain import explain
-from .journal import Journal
+from .journal import Journal, Key
 from .plan import ReadPlan
 from .progress import Progress
 from .settlement import Held
@@ -216,9 +216,9 @@ class Link(threading.Thread):
         journal = self._shared.journal
         if journal is None:
             return
-        keys = [(envelope.sequence_number, envelope.enqueued_at) for envelope in envelopes]
         try:
-            journal.write("received", self._shared.entity, keys)
+            for entity, keys in _by_entity(envelopes).items():
+                journal.write("received", entity, keys)
         except OSError as error:
             self._settler.give_back([envelope.lock_token for envelope in envelopes])
             self._held_up_until = time.monotonic() + _JOURNAL_PAUSE
@@ -245,8 +245,16 @@ class Link(threading.Thread):
             self._note_settled(self._shared.journal, held)
 
     def _note_settled(self, journal: Journal, held: Sequence[Held]) -> None:
-        keys = [(item.sequence_number, item.enqueued_at) for item in held]
         try:
-            journal.write("settled", self._shared.entity, keys)
+            for entity, keys in _by_entity(held).items():
+                journal.write("settled", entity, keys)
         except OSError as error:
-            _log.warning("the journal cannot be written: %s; it lacks %d settled messages", error, len(keys))
+            _log.warning("the journal cannot be written: %s; it lacks %d settled messages", error, len(held))
+
+
+def _by_entity(messages: Sequence[Envelope] | Sequence[Held]) -> dict[str, list[Key]]:
+    """Return what names messages in the journal, by the entity their envelopes name."""
+    found: dict[str, list[Key]] = {}
+    for each in messages:
+        found.setdefault(each.entity, []).append((each.sequence_number, each.enqueued_at))
+    return found

@@ -46,6 +46,7 @@ class Held:
         delivery: Delivery id on the link, and the link's handler; ``None``
             where they are not to be had.
         message: The SDK's message, kept only for ways that cannot do without.
+        entity: What its envelope says of where it came from.
     """
 
     token: bytes
@@ -57,6 +58,7 @@ class Held:
     granted: float = 0.0
     delivery: tuple[int, bytes, Any] | None = None
     message: ServiceBusReceivedMessage | None = None
+    entity: str = ""
 
     @property
     def due(self) -> float:

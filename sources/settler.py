@@ -124,6 +124,7 @@ class Settler:
                 granted=now,
                 delivery=None if delivery is None else (*delivery, handler),
                 message=message if keep else None,
+                entity=envelope.entity,
             )
             for envelope, delivery, message in found
             if envelope.lock_token is not None

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Sequence
 
+import msgspec
+
 from ..model.counters import counters
 from ..model.verdict import Disposition, Outcome
 from .address import Address
@@ -11,6 +13,7 @@ from .convert import Received
 from .plan import Again, ReadPlan
 from .progress import Progress
 from .settler import Settler
+from .staying import REASON_NOW
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ class Sifting:
         for item in found:
             known = self._progress.left(item.envelope.sequence_number)
             if not known and self._plan.selection.takes(item.envelope):
-                taken.append(item)
+                taken.append(_renamed(item))
                 continue
             passed.append(item)
             if not known:
@@ -83,3 +86,15 @@ class Sifting:
                 self._progress.leave(item.sequence_number)
             self._settler.stay(rejected)
         return tuple(item for item in dispositions if item.verdict.outcome is not Outcome.REJECTED)
+
+
+def _renamed(item: Received) -> Received:
+    """Name a dead letter that was rejected again by the delivery too.
+
+    Each time it is judged it ends anew, and a ledger keeps one end for each name.
+    """
+    envelope = item.envelope
+    if REASON_NOW not in envelope.properties:
+        return item
+    name = f"{envelope.entity}#{envelope.delivery_count}"
+    return item._replace(envelope=msgspec.structs.replace(envelope, entity=name))

@@ -6,17 +6,24 @@ from typing import Annotated
 import typer
 
 from .options import (
+    Again,
     AtMost,
     Conf,
+    Deferred,
+    DryRun,
     Entities,
+    Limit,
     MessageIds,
     Output,
+    Quiet,
+    Rate,
     Reasons,
     Settings,
     Since,
     Tables,
     Until,
     Verbose,
+    Yes,
     end,
 )
 
@@ -151,5 +158,81 @@ def export(
             conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
         )
         return export_command(chosen, file, output)
+
+    end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge dlq replay conf/azure.yaml --reason contract --limit 100")
+def replay(
+    conf: Conf,
+    settings: Settings = None,
+    entity: Entities = None,
+    reason: Reasons = None,
+    table: Tables = None,
+    message_id: MessageIds = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    rate: Rate = None,
+    again: Again = "leave",
+    deferred: Deferred = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    at_most: AtMost = 10_000,
+    output: Output = "text",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what a replay would bring, ask, commit the dead letters, then complete them."""
+
+    def work() -> int:
+        from ..dlq.acting import plan_of, replay_command  # noqa: PLC0415
+        from ..dlq.commands import choose  # noqa: PLC0415
+
+        chosen = choose(
+            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
+        )
+        plan = plan_of(chosen, limit, rate, again)
+        return replay_command(chosen, plan, deferred, dry_run, yes, at_most, output, quiet)
+
+    end(work, verbose)
+
+
+@app.command(epilog="Example: cdsbridge dlq purge conf/azure.yaml --reason not-a-context --copy dead.jsonl")
+def purge(
+    conf: Conf,
+    settings: Settings = None,
+    entity: Entities = None,
+    reason: Reasons = None,
+    table: Tables = None,
+    message_id: MessageIds = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    rate: Rate = None,
+    copy: Annotated[
+        Path | None, typer.Option(help="File they are copied to first, JSON lines; appended to.")
+    ] = None,
+    no_copy: Annotated[bool, typer.Option("--no-copy", help="Remove them without a copy.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    at_most: AtMost = _LOOKED_AT,
+    output: Output = "text",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what would be removed, ask, copy it to a file on the disk, remove it."""
+    if (copy is None) != no_copy:
+        raise typer.BadParameter("name a file with --copy, or say --no-copy")
+
+    def work() -> int:
+        from ..dlq.acting import plan_of, purge_command  # noqa: PLC0415
+        from ..dlq.commands import choose  # noqa: PLC0415
+
+        chosen = choose(
+            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
+        )
+        plan = plan_of(chosen, limit, rate, "leave")
+        return purge_command(chosen, plan, copy, dry_run, yes, at_most, output, quiet)
 
     end(work, verbose)

@@ -45,6 +45,17 @@ Until = Annotated[str | None, typer.Option(help="First instant of enqueueing tha
 AtMost = Annotated[int, typer.Option(min=1, help="Messages to look at.")]
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Messages to take at most.")]
+Rate = Annotated[float | None, typer.Option(min=0.001, help="Messages a second at most.")]
+Again = Annotated[
+    str,
+    typer.Option(
+        help="What fails again: leave, it keeps its place; defer, it is set aside under its number, "
+        "so that any number of them is passed by."
+    ),
+]
+Deferred = Annotated[
+    bool, typer.Option("--deferred", help="Those that --again defer has set aside, and no others.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; touch nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 

@@ -5,7 +5,24 @@ from typing import Annotated
 
 import typer
 
-from .options import Conf, Output, Quiet, Settings, Verbose, end
+from .options import (
+    Again,
+    Conf,
+    Deferred,
+    DryRun,
+    Limit,
+    MessageIds,
+    Output,
+    Quiet,
+    Rate,
+    Reasons,
+    Settings,
+    Since,
+    Tables,
+    Until,
+    Verbose,
+    end,
+)
 
 app = typer.Typer()
 
@@ -55,18 +72,44 @@ def backfill(
         ),
     ] = "queue",
     entity: Annotated[
-        str | None, typer.Option(help="With --from files: where messages came from that do not say it.")
+        list[str] | None,
+        typer.Option(
+            help="With --from dlq: of which entity; repeatable. With files: of which that do not say it."
+        ),
     ] = None,
+    reason: Reasons = None,
+    table: Tables = None,
+    message_id: MessageIds = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    rate: Rate = None,
+    again: Again = "leave",
+    deferred: Deferred = False,
+    dry_run: DryRun = False,
     output: Output = "text",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Read what is there now, commit, settle, and end."""
+    """Read what is there now, commit, settle, and end.  Filters and limits go with --from dlq."""
 
     def work() -> int:
-        from ..backfill import backfill_command  # noqa: PLC0415
+        from ..backfill import Wanted, backfill_command  # noqa: PLC0415
 
-        return backfill_command(conf, settings or (), origin, paths or (), entity, output, quiet)
+        wanted = Wanted(
+            entity or (),
+            reason or (),
+            table or (),
+            message_id or (),
+            since,
+            until,
+            limit,
+            rate,
+            again,
+            deferred,
+            dry_run,
+        )
+        return backfill_command(conf, settings or (), origin, paths or (), wanted, output, quiet)
 
     end(work, verbose)
 

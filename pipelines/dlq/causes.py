@@ -8,9 +8,8 @@ from typing import Final
 from ...model.envelope import Envelope
 from ...model.verdict import Reason
 from ...sources.plan import DESCRIPTION, reason_of, table_of
+from ...sources.staying import REASON_NOW
 
-REASON_NOW: Final = "CdsbridgeReason"
-DESCRIPTION_NOW: Final = "CdsbridgeErrorDescription"
 _CODE: Final = re.compile(r"\b(0x[0-9A-Fa-f]{8}|-2147\d{6}|[A-Z]\w*(?:Exception|Error)|[A-Z]{2}\d{5})\b")
 """Codes that descriptions quote: of Dataverse, of .NET, and states of SQL that have letters."""
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from ...model.envelope import Envelope
 from ...model.errors import ConfigError
-from ...sources.address import Address
 from ...sources.browse import browse
-from ...sources.config import ServiceBusSource
+from ...sources.config import ServiceBusSource, dead_letters_of
 from ...sources.plan import Selection, table_of
 from .causes import Cause, cause_of, now_of
 
@@ -77,9 +76,9 @@ def dead_letter_queues(source: ServiceBusSource, named: Sequence[str] = ()) -> l
     Raises:
         ConfigError: One of them is none of the source's.
     """
-    known = {_queue_of(entity).lower(): _queue_of(entity) for entity in source.entities}
+    known = {dead_letters_of(entity).lower(): dead_letters_of(entity) for entity in source.entities}
     try:
-        wanted = [_queue_of(entity).lower() for entity in named]
+        wanted = [dead_letters_of(entity).lower() for entity in named]
     except ValueError as error:
         raise ConfigError(f"--entity: {error}") from None
     for entity, path in zip(named, wanted, strict=True):
@@ -87,10 +86,6 @@ def dead_letter_queues(source: ServiceBusSource, named: Sequence[str] = ()) -> l
             told = ", ".join(source.entities)
             raise ConfigError(f"--entity {entity}: is none of source.entities: {told}")
     return [path for key, path in known.items() if not named or key in wanted]
-
-
-def _queue_of(entity: str) -> str:
-    return entity if Address.parse(entity).dead_letters else f"{entity}/$DeadLetterQueue"
 
 
 def counted(source: ServiceBusSource, entity: str, at_most: int) -> Count:

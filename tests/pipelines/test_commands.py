@@ -47,7 +47,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(f"dlq {name}" for name in ("list", "peek", "group", "explain", "export")),
+        *(f"dlq {name}" for name in ("list", "peek", "group", "explain", "export", "replay", "purge")),
         *(f"quarantine {name}" for name in ("list", "show", "replay")),
     ],
 )
