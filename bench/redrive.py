@@ -171,7 +171,8 @@ def run(bus: RunningBroker, folder: Path, commits: int, share: int | None) -> Ru
     with process(command, folder / "bridge.log") as child:
         while (peak := peak_if_ended(child)) is None:
             if share is not None and before - left(bus) >= share:
-                child.send_signal(signal.SIGKILL)
+                # Popen.send_signal would reap the process, and its memory with it
+                os.kill(child.pid, signal.SIGKILL)
             if time.monotonic() - begun > PATIENCE:
                 raise AssertionError(f"{before:,} dead letters are not worked off in {PATIENCE:.0f} s")
             time.sleep(0.02)
