@@ -6,6 +6,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
@@ -96,6 +98,28 @@ def test_a_key_is_one_row_in_the_files_other_engines_read(tmp_path: Path) -> Non
             fold(writer, told([Event(at, "update", {"size": at}, id=key) for key in ("k1", "k2")]))
     found = DeltaTable(str(tmp_path / "account")).to_pyarrow_table(columns=["Id", "size"])
     assert found.sort_by("Id").to_pylist() == [{"Id": "k1", "size": 3}, {"Id": "k2", "size": 3}]
+
+
+def test_delta_rs_duckdb_and_polars_read_the_same_rows_after_checkpoints(tmp_path: Path) -> None:
+    name = "na\N{LATIN SMALL LETTER I WITH DIAERESIS}ve"
+    with writing(tmp_path) as writer:
+        for at in range(25):
+            update = {"size": at, "name": name if at % 2 else None}
+            fold(
+                writer, told([Event(at, "update", update, id=f"k{at % 7}"), Event(at, "delete", id=f"d{at}")])
+            )
+    place = tmp_path / "account"
+    table = DeltaTable(str(place))
+    wanted = held(tmp_path)
+    assert len(wanted) == 32
+    by_polars = pl.read_delta(str(place)).to_arrow().select(SCHEMA.columns).cast(SCHEMA.arrow())
+    assert by_polars.sort_by("Id").to_pylist() == wanted
+    names = [str(place / path) for path in table.get_add_actions(flatten=True)["path"].to_pylist()]
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        by_duckdb = connection.read_parquet(names, union_by_name=True).to_arrow_table()
+    assert by_duckdb.select(SCHEMA.columns).cast(SCHEMA.arrow()).sort_by("Id").to_pylist() == wanted
+    assert table.to_pyarrow_table().cast(SCHEMA.arrow()).sort_by("Id").to_pylist() == wanted
 
 
 def test_a_stale_change_commits_nothing(tmp_path: Path) -> None:
