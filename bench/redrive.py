@@ -168,10 +168,12 @@ def run(bus: RunningBroker, folder: Path, commits: int, share: int | None) -> Ru
         "source.batch=1000",
     ]
     command += ["--set", f"commit.messages={commits}", "--set", "commit.seconds=5"]
+    peak = 0
     with process(command, folder / "bridge.log") as child:
-        while (peak := peak_if_ended(child)) is None:
+        while not has_ended(child):
+            peak = max(peak, memory(child.pid))
             if share is not None and before - left(bus) >= share:
-                # Popen.send_signal would reap the process, and its memory with it
+                # Popen.send_signal would reap the process
                 os.kill(child.pid, signal.SIGKILL)
             if time.monotonic() - begun > PATIENCE:
                 raise AssertionError(f"{before:,} dead letters are not worked off in {PATIENCE:.0f} s")
@@ -192,13 +194,24 @@ def process(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"
                 child.kill()
 
 
-def peak_if_ended(child: "subprocess.Popen[bytes]") -> int | None:
-    """Return the peak memory of a process that has ended, bytes (Linux); note its exit code."""
-    pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-    if not pid:
-        return None
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss * 1024
+def has_ended(child: "subprocess.Popen[bytes]") -> bool:
+    """Tell whether a process has ended; note its exit code."""
+    pid, status, _ = os.wait4(child.pid, os.WNOHANG)
+    if pid:
+        child.returncode = os.waitstatus_to_exitcode(status)
+    return bool(pid)
+
+
+def memory(pid: int) -> int:
+    """Return the most memory a process has held so far, bytes; 0 where that is not told (Linux tells it).
+
+    What is told of one that has ended counts the memory of the one it was forked from: here all letters.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def faults(
