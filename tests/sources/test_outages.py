@@ -45,7 +45,7 @@ def test_a_connection_that_goes_silent_is_noticed_and_opened_anew(
     source_of: SourceOf,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cdsbridge.sources.watchdog._PATIENCE", 1.0)
+    monkeypatch.setattr("cdsbridge.sources.watchdog.PATIENCE", 1.0)
     queue = make_queue(lock_duration=2.0)
     with reading_from(Reading(source_of(queue, stalled_after=1.0), Ending.never(), None)) as intake:
         silence = bus.arm(Fault(Kind.SILENCE, Point.DELIVER, entity=queue))
@@ -84,6 +84,25 @@ def test_a_connection_that_goes_silent_under_held_messages_is_opened_anew(
                 intake.settle(dispositions(batch))
     assert bus.hits(silence) == 1
     assert seen == {1, 2, 3}
+
+
+@pytest.mark.skipif(SDK < (7, 15), reason="azure-servicebus before 7.15 reads a silent socket without end")
+def test_a_connection_that_goes_silent_while_settling_is_opened_anew(
+    bus: RunningBroker,
+    make_queue: MakeQueue,
+    send: Send,
+    source_of: SourceOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cdsbridge.sources.settlement.PATIENCE", 1.0)
+    queue = make_queue(lock_duration=120.0)
+    send(queue, 3)
+    with reading_from(Reading(source_of(queue), Ending.never(), None)) as intake:
+        silence = bus.arm(Fault(Kind.SILENCE, Point.SETTLE, entity=queue))
+        intake.settle(dispositions(MicroBatch(queue, tuple(take(intake, 3)))))
+        wait_until(lambda: depth(bus, queue)["active"] == depth(bus, queue)["locked"] == 0)
+    assert bus.hits(silence) == 1
+    assert counters.read()["reconnects"] == 1
 
 
 ON_THE_LINK = {Point.SETTLE, Point.SETTLED}
