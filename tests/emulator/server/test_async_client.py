@@ -9,6 +9,7 @@ from azure.servicebus import ServiceBusMessage, ServiceBusMessageState, ServiceB
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusAuthenticationError
 
+from cdsbridge.emulator.entities.clock import ManualClock
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.entities.settings import QueueSettings
 from cdsbridge.emulator.filters.rules import Rule, SqlFilter
@@ -43,7 +44,9 @@ def test_many_settlements_at_once_are_all_confirmed(bus: RunningBroker, depth: D
     assert depth() == {"active": 1, "dead_lettered": 1}
 
 
-def test_each_operation_does_what_the_synchronous_one_does(bus: RunningBroker, depth: Depth) -> None:
+def test_each_operation_does_what_the_synchronous_one_does(
+    bus: RunningBroker, clock: ManualClock, depth: Depth
+) -> None:
     async def exchange() -> dict[str, object]:
         async with (
             ServiceBusClient.from_connection_string(bus.connection_string, retry_total=0) as client,
@@ -51,7 +54,7 @@ def test_each_operation_does_what_the_synchronous_one_does(bus: RunningBroker, d
             client.get_queue_receiver("orders") as receiver,
             client.get_queue_receiver("orders", sub_queue=ServiceBusSubQueue.DEAD_LETTER) as dead,
         ):
-            later = datetime.now(UTC) + timedelta(hours=1)
+            later = datetime.fromtimestamp(clock(), UTC) + timedelta(hours=1)
             numbers = await sender.schedule_messages([ServiceBusMessage("x"), ServiceBusMessage("y")], later)
             await sender.cancel_scheduled_messages(numbers[0])
             batch = await sender.create_message_batch()
