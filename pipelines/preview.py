@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final
 
 import pyarrow as pa
+import typer
 
 from ..model.envelope import Envelope, MicroBatch
 from ..model.verdict import Outcome
@@ -16,7 +17,7 @@ from ..tables.columns import SYSTEM, history_name
 from ..tables.metadata import Metadata, load_metadata
 from ..transforms.flattener import Flattener
 from .config import BridgeConfig
-from .sheet import Cell, Sheet, shortened
+from .sheet import Cell, Sheet, shortened, show, show_json
 
 _AT_ONCE: Final = 500
 
@@ -163,6 +164,26 @@ def _told_columns(change: TableChange) -> str:
     if lacking and set(lacking) == change.columns:
         return "the table is new"
     return shortened(", ".join(lacking), 80)
+
+
+def shown(found: Preview, what: str, *, dry_run: bool, output: str) -> bool:
+    """Show what a replay would bring, as a person or a script reads it; tell whether it is to be done.
+
+    Args:
+        found: What it would bring.
+        what: What would be replayed, plural.
+        dry_run: It is not to be done.
+        output: ``text`` or ``json``.
+    """
+    if output == "json":
+        if dry_run:
+            show_json({"dry_run": True, **preview_tree(found)})
+        return not dry_run
+    for sheet in preview_sheets(found, what):
+        show(sheet)
+    if dry_run:
+        typer.echo("Nothing was done")
+    return not dry_run
 
 
 def preview_tree(found: Preview) -> dict[str, object]:

@@ -7,9 +7,9 @@ from .rebuild import instant
 
 
 def selection_of(
-    reasons: Sequence[str] = (),
-    tables: Sequence[str] = (),
-    message_ids: Sequence[str] = (),
+    reasons: Sequence[str] | None = None,
+    tables: Sequence[str] | None = None,
+    message_ids: Sequence[str] | None = None,
     since: str | None = None,
     until: str | None = None,
 ) -> Selection:
@@ -19,9 +19,9 @@ def selection_of(
         ConfigError: An instant is none.
     """
     return Selection(
-        frozenset(reasons),
-        frozenset(table.lower() for table in tables),
-        frozenset(message_ids),
+        frozenset(reasons or ()),
+        frozenset(table.lower() for table in tables or ()),
+        frozenset(message_ids or ()),
         instant("--since", since),
         instant("--until", until),
     )

@@ -49,7 +49,7 @@ def list_queues(
     def work() -> int:
         from ..dlq.commands import choose, list_command  # noqa: PLC0415
 
-        return list_command(choose(conf, settings or (), entity or ()), at_most, output)
+        return list_command(choose(conf, settings, entity), at_most, output)
 
     end(work, verbose)
 
@@ -73,9 +73,7 @@ def peek(
     def work() -> int:
         from ..dlq.commands import choose, peek_command  # noqa: PLC0415
 
-        chosen = choose(
-            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
-        )
+        chosen = choose(conf, settings, entity, reason, table, message_id, since, until)
         return peek_command(chosen, count, output)
 
     end(work, verbose)
@@ -100,9 +98,7 @@ def group(
     def work() -> int:
         from ..dlq.commands import choose, group_command  # noqa: PLC0415
 
-        chosen = choose(
-            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
-        )
+        chosen = choose(conf, settings, entity, reason, table, message_id, since, until)
         return group_command(chosen, at_most, output)
 
     end(work, verbose)
@@ -127,9 +123,7 @@ def explain(
     def work() -> int:
         from ..dlq.commands import choose, explain_command  # noqa: PLC0415
 
-        chosen = choose(
-            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
-        )
+        chosen = choose(conf, settings, entity, reason, table, message_id, since, until)
         return explain_command(chosen, at_most, output)
 
     end(work, verbose)
@@ -154,9 +148,7 @@ def export(
     def work() -> int:
         from ..dlq.commands import choose, export_command  # noqa: PLC0415
 
-        chosen = choose(
-            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
-        )
+        chosen = choose(conf, settings, entity, reason, table, message_id, since, until)
         return export_command(chosen, file, output)
 
     end(work, verbose)
@@ -189,9 +181,7 @@ def replay(
         from ..dlq.acting import plan_of, replay_command  # noqa: PLC0415
         from ..dlq.commands import choose  # noqa: PLC0415
 
-        chosen = choose(
-            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
-        )
+        chosen = choose(conf, settings, entity, reason, table, message_id, since, until)
         plan = plan_of(chosen, limit, rate, again)
         return replay_command(chosen, plan, deferred, dry_run, yes, at_most, output, quiet)
 
@@ -229,9 +219,7 @@ def purge(
         from ..dlq.acting import plan_of, purge_command  # noqa: PLC0415
         from ..dlq.commands import choose  # noqa: PLC0415
 
-        chosen = choose(
-            conf, settings or (), entity or (), reason or (), table or (), message_id or (), since, until
-        )
+        chosen = choose(conf, settings, entity, reason, table, message_id, since, until)
         plan = plan_of(chosen, limit, rate, "leave")
         return purge_command(chosen, plan, copy, dry_run, yes, at_most, output, quiet)
 

@@ -1,6 +1,6 @@
 """The commands ``cdsbridge quarantine …``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,6 @@ from .options import (
     end,
 )
 
-if TYPE_CHECKING:
-    from ...sources.plan import Selection
-
 app = typer.Typer(
     no_args_is_help=True,
     help="What was rejected and lies in the quarantine of the sinks; see docs/dead-letters.md.",
@@ -34,18 +31,6 @@ Sink = Annotated[
     str | None,
     typer.Option("--sink", help="Name or kind of the sink whose quarantine is read; else the last."),
 ]
-
-
-def _selection(
-    reason: list[str] | None,
-    table: list[str] | None,
-    message_id: list[str] | None,
-    since: str | None,
-    until: str | None,
-) -> "Selection":
-    from ..selecting import selection_of  # noqa: PLC0415
-
-    return selection_of(reason or (), table or (), message_id or (), since, until)
 
 
 @app.command("list", epilog="Example: cdsbridge quarantine list conf/local.yaml --reason bad-value")
@@ -66,9 +51,10 @@ def list_messages(
     """Show what was rejected and has not been committed since."""
 
     def work() -> int:
-        from ..quarantine_commands import list_command  # noqa: PLC0415
+        from ..quarantine.commands import list_command  # noqa: PLC0415
+        from ..selecting import selection_of  # noqa: PLC0415
 
-        selection = _selection(reason, table, message_id, since, until)
+        selection = selection_of(reason, table, message_id, since, until)
         return list_command(conf, settings or (), sink, selection, count, cured, output)
 
     end(work, verbose)
@@ -89,7 +75,7 @@ def show(
     """Show one message whole, why it was rejected, and what would become of it now."""
 
     def work() -> int:
-        from ..quarantine_commands import show_command  # noqa: PLC0415
+        from ..quarantine.commands import show_command  # noqa: PLC0415
 
         return show_command(conf, settings or (), sink, number, entity, output)
 
@@ -117,9 +103,10 @@ def replay(
     """Run what was rejected through the graph again; what fails again stays, with the new reason beside."""
 
     def work() -> int:
-        from ..quarantine_commands import replay_command  # noqa: PLC0415
+        from ..quarantine.commands import replay_command  # noqa: PLC0415
+        from ..selecting import selection_of  # noqa: PLC0415
 
-        selection = _selection(reason, table, message_id, since, until)
+        selection = selection_of(reason, table, message_id, since, until)
         return replay_command(
             conf, settings or (), sink, selection, limit, dry_run, yes, at_most, output, quiet
         )

@@ -20,7 +20,7 @@ from ...sources.plan import Again, ReadPlan
 from ..asking import agreed
 from ..exit import Exit
 from ..live import live_line
-from ..preview import preview, preview_sheets, preview_tree
+from ..preview import preview, shown
 from ..run import report
 from ..sheet import Cell, Sheet, show, show_json
 from ..supervise import RunResult, run_bridge, signals
@@ -100,16 +100,7 @@ def replay_command(
     if dry_run or not yes:
         with closing(chosen.messages(deferred=deferred)) as some:
             found = preview(chosen.config, some, min(look_at, plan.limit or look_at))
-        if dry_run and output == "json":
-            show_json({"dry_run": True, **preview_tree(found)})
-            return Exit.OK
-        if output != "json":
-            for sheet in preview_sheets(found, "dead letters"):
-                show(sheet)
-        if dry_run:
-            typer.echo("Nothing was done")
-            return Exit.OK
-        if not found.messages:
+        if not shown(found, "dead letters", dry_run=dry_run, output=output) or not found.messages:
             return Exit.OK
     if not agreed("Commit them to the sinks, and complete them?", yes=yes, output=output):
         return Exit.OK

@@ -48,22 +48,22 @@ class Chosen:
 
 def choose(
     conf: Path,
-    settings: Sequence[str],
-    entities: Sequence[str] = (),
-    reasons: Sequence[str] = (),
-    tables: Sequence[str] = (),
-    message_ids: Sequence[str] = (),
+    settings: Sequence[str] | None,
+    entities: Sequence[str] | None = None,
+    reasons: Sequence[str] | None = None,
+    tables: Sequence[str] | None = None,
+    message_ids: Sequence[str] | None = None,
     since: str | None = None,
     until: str | None = None,
 ) -> Chosen:
-    """Read the configuration and the filters.
+    """Read the configuration and the filters; an option that was not given is ``None``.
 
     Raises:
         ConfigError: One of them is wrong.
     """
-    config = load_config(conf, settings)
+    config = load_config(conf, settings or ())
     selection = selection_of(reasons, tables, message_ids, since, until)
-    return Chosen(config, dead_letter_queues(config.source, entities), selection)
+    return Chosen(config, dead_letter_queues(config.source, entities or ()), selection)
 
 
 def list_command(chosen: Chosen, at_most: int, output: str) -> int:

@@ -7,21 +7,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import typer
-
-from ..model.errors import ConfigError
-from ..sinks import AnySink
-from ..sources.plan import Selection, table_of
-from .again import run_again
-from .asking import agreed
-from .config import BridgeConfig
-from .dlq.causes import advice
-from .exit import Exit
-from .load import load_config
-from .preview import preview, preview_sheets, preview_tree
-from .quarantine import Quarantined, QuarantinedMessages, quarantined, renamed, sink_of
-from .run import report
-from .sheet import Cell, Sheet, instant_text, shortened, show, show_json
+from ...model.errors import ConfigError
+from ...sinks import AnySink
+from ...sources.plan import Selection, table_of
+from ..again import run_again
+from ..asking import agreed
+from ..config import BridgeConfig
+from ..dlq.causes import advice
+from ..exit import Exit
+from ..load import load_config
+from ..preview import preview, preview_tree, shown
+from ..run import report
+from ..sheet import Cell, Sheet, instant_text, shortened, show, show_json
+from .rejected import Quarantined, QuarantinedMessages, quarantined, renamed, sink_of
 
 _BODY: Final = 4_000
 """Bytes of a body that are shown."""
@@ -134,15 +132,8 @@ def _shown(
     """Show what a replay would bring; tell whether it is to be done."""
     with closing(place.read()) as reader:
         found = preview(config, map(renamed, quarantined(reader, selection)), at_most)
-    if output == "json":
-        if dry_run:
-            show_json({"dry_run": True, **preview_tree(found)})
-        return not dry_run
-    for sheet in preview_sheets(found, "messages in quarantine"):
-        show(sheet)
-    if dry_run:
-        typer.echo("Nothing was done")
-    return not dry_run and found.messages > 0
+    goes_on = shown(found, "messages in quarantine", dry_run=dry_run, output=output)
+    return goes_on and (found.messages > 0 or output == "json")
 
 
 def _tree(entry: Quarantined) -> dict[str, object]:

@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from ..model.envelope import Envelope, MicroBatch
-from ..model.errors import ConfigError
-from ..model.properties import properties_of
-from ..model.verdict import Outcome
-from ..sinks import AnySink
-from ..sinks import quarantine as kept
-from ..sinks.base import SinkReader
-from ..sources.plan import Selection, table_of
-from .config import BridgeConfig
+from ...model.envelope import Envelope, MicroBatch
+from ...model.errors import ConfigError
+from ...model.properties import properties_of
+from ...model.verdict import Outcome
+from ...sinks import AnySink
+from ...sinks import quarantine as kept
+from ...sinks.base import SinkReader
+from ...sources.plan import Selection, table_of
+from ..config import BridgeConfig
 
 REPLAYED: Final = "/$Quarantine"
 """What the entity of a message that was replayed out of a quarantine ends in, a number behind it."""

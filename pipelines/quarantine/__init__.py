@@ -1,0 +1,1 @@
+"""The quarantine workbench: what was rejected, why, what a replay would bring, and replaying it."""
