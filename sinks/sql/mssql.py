@@ -19,14 +19,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable, DropTable
 
-from .rows import ConnectionTransaction
+from .rows import ConnectionTransaction, inserted
 from .sets import SetStore
-from .types import python_values
 
 _log = logging.getLogger(__name__)
 
 _LEFT: Final = re.compile(r"_(?:staged|asked)_[0-9a-f]{12}").fullmatch
-_CHUNK: Final = 5_000
 _PATIENCE: Final = 120
 """Seconds a bulk copy may take."""
 
@@ -52,7 +50,7 @@ class MssqlTransaction(ConnectionTransaction):
         self._beside.execute(CreateTable(table))
         if not self._copied(table, rows):
             self._beside.execute(sa.delete(table))
-            self._inserted(table, rows)
+            inserted(self._beside, table, rows)
         yield
         # within the transaction, which has read the table
         self.connection.execute(DropTable(table))
@@ -69,13 +67,6 @@ class MssqlTransaction(ConnectionTransaction):
         finally:
             cursor.close()
         return bool(told["rows_copied"] == rows.num_rows)
-
-    def _inserted(self, table: sa.Table, rows: pa.Table) -> None:
-        names = [column.key for column in table.columns]
-        for start in range(0, rows.num_rows, _CHUNK):
-            columns = map(python_values, rows.slice(start, _CHUNK).columns)
-            cells = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-            self._beside.execute(sa.insert(table), cells)
 
 
 class MssqlStore(SetStore):
@@ -114,7 +105,7 @@ def sweep(beside: sa.Connection) -> None:
 
 
 def _bare(column: sa.Column[Any]) -> sa.Column[Any]:
-    return sa.Column(column.name, column.type, nullable=True)
+    return sa.Column(column.name, column.type, key=column.key, nullable=True)
 
 
 def copyable(rows: pa.Table) -> pa.Table:

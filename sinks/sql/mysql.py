@@ -17,11 +17,9 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from .errors import BadData
-from .rows import ConnectionTransaction
+from .rows import ConnectionTransaction, inserted
 from .sets import SetStore
-from .types import python_values
 
-_CHUNK: Final = 5_000
 _LINES: Final = 20_000
 """Rows written to the file at once."""
 
@@ -43,18 +41,9 @@ class MysqlTransaction(ConnectionTransaction):
         if self._by_file:
             self._from_file(staging, rows)
         else:
-            self._inserted(staging, rows)
+            inserted(self.connection, staging, rows)
         yield
         self.connection.exec_driver_sql(dropped)
-
-    def _inserted(self, staging: sa.Table, rows: pa.Table) -> None:
-        statement = sa.insert(staging)
-        for start in range(0, rows.num_rows, _CHUNK):
-            piece = rows.slice(start, _CHUNK)
-            cells = zip(*map(python_values, piece.columns), strict=True)
-            self.connection.execute(
-                statement, [dict(zip(piece.column_names, row, strict=True)) for row in cells]
-            )
 
     def _from_file(self, staging: sa.Table, rows: pa.Table) -> None:
         with tempfile.TemporaryDirectory(prefix="cdsbridge-") as folder:

@@ -149,6 +149,15 @@ class RowStore:
         return [for_driver(each, self._engine.dialect) for each in made] if self._driver else made
 
 
+def inserted(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
+    """Insert rows, some thousand a statement; the keys of the table's columns are the rows' names."""
+    statement = sa.insert(table)
+    for start in range(0, rows.num_rows, _CHUNK):
+        piece = rows.slice(start, _CHUNK)
+        cells = zip(*map(python_values, piece.columns), strict=True)
+        connection.execute(statement, [dict(zip(piece.column_names, row, strict=True)) for row in cells])
+
+
 def _nothing(_transaction: ConnectionTransaction) -> None:
     """Write nothing."""
 
