@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from typing import Any, TypeVar
 
 import azure.servicebus
@@ -52,6 +53,39 @@ def bus(clock: ManualClock) -> Iterator[RunningBroker]:
     namespace.create_queue("notes", QueueSettings(dead_letter_on_expiry=True))
     with run_in_thread(namespace, clock=clock) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def trains(clock: ManualClock) -> Iterator[RunningBroker]:
+    """A broker with sessions."""
+    namespace = Namespace(clock)
+    namespace.create_queue("trains", QueueSettings(requires_session=True, max_delivery_count=2))
+    namespace.create_queue("plain")
+    with run_in_thread(namespace, clock=clock) as running:
+        yield running
+
+
+_ids = count()
+
+
+@pytest.fixture
+def session_id() -> str:
+    """A session no other test uses."""
+    return f"session-{next(_ids)}"
+
+
+@pytest.fixture
+def own_queue(trains: RunningBroker) -> Iterator[str]:
+    """A queue with sessions that no other test uses."""
+    trains.call(lambda namespace: namespace.create_queue("own", QueueSettings(requires_session=True)))
+    yield "own"
+    trains.call(lambda namespace: namespace.delete_queue("own"))
+
+
+@pytest.fixture
+def trains_wait(trains: RunningBroker, clock: ManualClock) -> Callable[[float], None]:
+    """A function that moves the clock, seconds, and has the broker with sessions act on that."""
+    return lambda seconds: trains.call(lambda _: clock.advance(seconds))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,9 @@
-"""Sessions, as the official client and a client made of frames see them."""
+"""Sessions, as the official client sees them."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 import pytest
@@ -25,28 +24,15 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-from cdsbridge.emulator.amqp.endpoints import Source, Target
-from cdsbridge.emulator.amqp.performatives import Attach, Detach, Transfer
 from cdsbridge.emulator.amqp.sections import DATA, section
-from cdsbridge.emulator.amqp.types import Described, Symbol, UInt
 from cdsbridge.emulator.entities.clock import ManualClock
 from cdsbridge.emulator.entities.message import Content
-from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.entities.settings import QueueSettings
-from cdsbridge.emulator.server import RunningBroker, run_in_thread
+from cdsbridge.emulator.server import RunningBroker
 
-FILTER = "com.microsoft:session-filter"
-Connect = Callable[[int], Any]
+from .session_messages import put
+
 Open = Callable[..., AbstractContextManager[ServiceBusReceiver]]
-
-
-@pytest.fixture(scope="module")
-def trains(clock: ManualClock) -> Iterator[RunningBroker]:
-    namespace = Namespace(clock)
-    namespace.create_queue("trains", QueueSettings(requires_session=True, max_delivery_count=2))
-    namespace.create_queue("plain")
-    with run_in_thread(namespace, clock=clock) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +47,6 @@ def sender(rider: ServiceBusClient) -> Iterator[ServiceBusSender]:
         yield opened
 
 
-_ids = count()
-
-
-@pytest.fixture
-def session_id() -> str:
-    """A session no other test uses."""
-    return f"session-{next(_ids)}"
-
-
 @pytest.fixture
 def accept(rider: ServiceBusClient, session_id: str) -> Open:
     def accept(session: Any = session_id, **options: Any) -> ServiceBusReceiver:
@@ -78,31 +55,8 @@ def accept(rider: ServiceBusClient, session_id: str) -> Open:
     return accept
 
 
-@pytest.fixture
-def own_queue(trains: RunningBroker) -> Iterator[str]:
-    """A queue with sessions that no other test uses."""
-    trains.call(lambda namespace: namespace.create_queue("own", QueueSettings(requires_session=True)))
-    yield "own"
-    trains.call(lambda namespace: namespace.delete_queue("own"))
-
-
-@pytest.fixture
-def pass_time(trains: RunningBroker, clock: ManualClock) -> Callable[[float], None]:
-    return lambda seconds: trains.call(lambda _: clock.advance(seconds))
-
-
-def put(trains: RunningBroker, queue: str, *labels: str) -> None:
-    """Send messages past the client; the first letter names the session."""
-    contents = [Content(body=section(DATA, label.encode()), session_id=label[0]) for label in labels]
-    trains.call(lambda namespace: namespace.queue(queue).send(contents))
-
-
 def bodies(messages: list[Any]) -> list[str]:
     return [str(message) for message in messages]
-
-
-def attach(wire: Any, queue: str, filters: dict[Any, Any], properties: dict[Any, Any] | None = None) -> None:
-    wire.say(Attach("in", 0, True, 0, 1, Source(queue, filter=filters), Target("me"), properties=properties))
 
 
 def test_a_receiver_gets_the_messages_of_its_session_in_order(
@@ -155,12 +109,12 @@ def test_a_session_has_one_receiver_until_that_lets_go(
 
 
 def test_a_lapsed_lock_detaches_the_receiver_and_counts_as_a_failed_delivery(
-    sender: ServiceBusSender, accept: Open, session_id: str, pass_time: Callable[[float], None]
+    sender: ServiceBusSender, accept: Open, session_id: str, trains_wait: Callable[[float], None]
 ) -> None:
     sender.send_messages(ServiceBusMessage("x", session_id=session_id))
     with accept() as receiver:
         (message,) = receiver.receive_messages(1, 5)
-        pass_time(60)
+        trains_wait(60)
         with pytest.raises(SessionLockLostError):
             receiver.receive_messages(1, 5)
         with pytest.raises(ServiceBusError):
@@ -168,7 +122,7 @@ def test_a_lapsed_lock_detaches_the_receiver_and_counts_as_a_failed_delivery(
     with accept() as receiver:
         (message,) = receiver.receive_messages(1, 5)
         assert message.delivery_count == 1
-        pass_time(60)
+        trains_wait(60)
     with accept() as receiver:
         assert receiver.peek_messages(1) == []
 
@@ -177,15 +131,15 @@ def test_a_renewed_session_keeps_its_messages_locked(
     sender: ServiceBusSender,
     accept: Open,
     session_id: str,
-    pass_time: Callable[[float], None],
+    trains_wait: Callable[[float], None],
     clock: ManualClock,
 ) -> None:
     sender.send_messages(ServiceBusMessage("x", session_id=session_id))
     with accept() as receiver:
         (message,) = receiver.receive_messages(1, 5)
-        pass_time(40)
+        trains_wait(40)
         assert receiver.session.renew_lock() == datetime.fromtimestamp(int((clock() + 60) * 1000) / 1000, UTC)
-        pass_time(40)
+        trains_wait(40)
         receiver.complete_message(message)
         assert receiver.peek_messages(1) == []
 
@@ -299,114 +253,3 @@ def test_the_client_says_that_no_session_became_free(broker: RunningBroker) -> N
         receiver = client.get_queue_receiver("empty", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=0.5)
         with pytest.raises(OperationTimeoutError):
             receiver.receive_messages(1)
-
-
-def test_the_wait_for_the_next_session_ends_though_nothing_else_happens(connect: Connect) -> None:
-    namespace = Namespace()
-    namespace.create_queue("q", QueueSettings(requires_session=True))
-    with run_in_thread(namespace) as broker:
-        wire = connect(broker.port)
-        wire.begin()
-        attach(wire, "q", {Symbol(FILTER): None}, {Symbol("com.microsoft:timeout"): UInt(100)})
-        assert wire.hear(Attach).source is None
-
-
-@pytest.mark.parametrize(
-    ("properties", "patience"), [(None, 65), ({Symbol("com.microsoft:timeout"): UInt(2000)}, 2)]
-)
-def test_the_wait_for_the_next_session_ends_by_the_brokers_clock(
-    trains: RunningBroker,
-    connect: Connect,
-    own_queue: str,
-    pass_time: Callable[[float], None],
-    properties: dict[Any, Any] | None,
-    patience: float,
-) -> None:
-    wire = connect(trains.port)
-    wire.begin()
-    attach(wire, own_queue, {Symbol(FILTER): None}, properties)
-    wire.send_to("plain")
-    pass_time(patience - 0.5)
-    assert wire.send_to("plain", handle=2).target is not None
-    pass_time(0.5)
-    assert wire.hear(Attach).source is None
-    detach = wire.hear(Detach)
-    assert detach.error is not None
-    assert detach.error.condition == "com.microsoft:timeout"
-
-
-def test_a_waiting_link_gets_the_session_whose_receiver_vanishes(
-    trains: RunningBroker, connect: Connect, own_queue: str
-) -> None:
-    put(trains, own_queue, "a1")
-    first, second = connect(trains.port), connect(trains.port)
-    for wire in (first, second):
-        wire.begin()
-    attach(first, own_queue, {Symbol(FILTER): "a"})
-    assert first.hear(Attach).source.filter == {FILTER: "a"}
-    attach(second, own_queue, {Symbol(FILTER): Described(Symbol(FILTER), None)})
-    second.credit(1)
-    second.send_to("plain")
-    first.socket.close()
-    assert second.hear(Attach).source.filter == {FILTER: Described(FILTER, "a")}
-    assert second.hear(Transfer).handle == 0
-
-
-def test_one_who_receives_and_deletes_is_not_parted_with_at_the_very_lapse(
-    trains: RunningBroker, connect: Connect, session_id: str, pass_time: Callable[[float], None]
-) -> None:
-    wire = connect(trains.port)
-    wire.begin()
-    source = Source("trains", filter={Symbol(FILTER): session_id})
-    wire.say(Attach("in", 0, True, 1, 0, source, Target("me")))
-    wire.hear(Attach)
-    pass_time(60)
-    assert wire.send_to("plain").target is not None
-    assert trains.call(lambda namespace: namespace.queue("trains").accept_session(session_id)) is not None
-    error = wire.hear(Detach).error
-    assert error is not None
-    assert error.condition == "com.microsoft:session-lock-lost"
-
-
-def test_links_of_an_entity_that_is_deleted_are_told_so(trains: RunningBroker, connect: Connect) -> None:
-    settings = QueueSettings(requires_session=True)
-    trains.call(lambda namespace: namespace.create_queue("short", settings))
-    holding, waiting = connect(trains.port), connect(trains.port)
-    for wire, wanted in ((holding, "a"), (waiting, None)):
-        wire.begin()
-        attach(wire, "short", {Symbol(FILTER): wanted})
-        wire.credit(1)
-        wire.send_to("plain") if wanted is None else wire.hear(Attach)
-    trains.call(lambda namespace: namespace.delete_queue("short"))
-    assert waiting.hear(Attach).source is None
-    for wire in (holding, waiting):
-        error = wire.hear(Detach).error
-        assert error is not None
-        assert error.condition == "amqp:not-found"
-
-
-def test_a_link_that_goes_waits_no_more(trains: RunningBroker, connect: Connect, own_queue: str) -> None:
-    wire = connect(trains.port)
-    wire.begin()
-    attach(wire, own_queue, {Symbol(FILTER): None})
-    wire.say(Detach(0, closed=True))
-    wire.hear(Detach)
-    put(trains, own_queue, "a1")
-    assert trains.call(lambda namespace: namespace.queue(own_queue).accept_session("a")) is not None
-
-
-@pytest.mark.parametrize(
-    ("address", "wanted", "condition"),
-    [("trains", 7, "amqp:invalid-field"), ("trains/$DeadLetterQueue", "a", "amqp:not-allowed")],
-    ids=["a number", "a dead-letter queue"],
-)
-def test_a_session_that_cannot_be_is_refused(
-    trains: RunningBroker, connect: Connect, address: str, wanted: object, condition: str
-) -> None:
-    wire = connect(trains.port)
-    wire.begin()
-    attach(wire, address, {Symbol(FILTER): wanted})
-    assert wire.hear(Attach).source is None
-    detach = wire.hear(Detach)
-    assert detach.error is not None
-    assert detach.error.condition == condition
