@@ -113,7 +113,7 @@ def test_a_dry_run_tells_what_would_be_done_and_touches_nothing(letters: Letters
     told = json.loads(ended.stdout)
     good, bad = letters.numbers(poison=False), letters.numbers(poison=True)
     assert told["outcomes"] == {"committed": len(good), "rejected": len(bad)}
-    text = letters.run("dlq", "replay", "CONF", "--dry-run").stdout
+    text = letters.run("dlq", "replay", "CONF", "--dry-run", "--yes").stdout
     assert "the table is new" in text
     assert "Nothing was done" in text
     assert [each.delivery_count for each in letters.left()] == [0] * len(POSTS)
@@ -131,7 +131,7 @@ def test_nothing_is_done_that_was_not_agreed_to(letters: Letters) -> None:
         assert ended.exit_code == 78, ended.output
         assert "--yes" in ended.output
     assert letters.run("dlq", "purge", "CONF", "--yes").exit_code == 2
-    ended = letters.run("dlq", "purge", "CONF", "--no-copy", "--dry-run")
+    ended = letters.run("dlq", "purge", "CONF", "--no-copy", "--dry-run", "--yes")
     assert "and NOT copied" in ended.stdout
     assert left(letters) == letters.numbers()
 

@@ -126,7 +126,7 @@ def test_a_replay_is_shown_before_it_is_done(tmp_path: Path) -> None:
     told = json.loads(ended.stdout)
     assert told["outcomes"] == {"committed": len(GOOD)}
     assert set(told["tables"]["account"]["new_columns"]) == {sink.name for sink in bench.config.sinks}
-    assert "the table is new" in bench.quarantine("replay", "--dry-run").stdout
+    assert "the table is new" in bench.quarantine("replay", "--dry-run", "--yes").stdout
     ended = bench.quarantine("replay")
     assert ended.exit_code == 78
     assert "--yes" in ended.output
