@@ -52,7 +52,6 @@ class _Values:
         self._decoder = json.JSONDecoder()
         self._text = ""
         self._line = 1
-        self._ended = False
 
     def items(self) -> Iterator[tuple[int, bytes]]:
         """Yield (line from 1, JSON text)."""

@@ -46,6 +46,24 @@ def refusal(operation: Callable[[], object]) -> str:
     return refused.value.condition
 
 
+def test_a_subscription_that_ended_hears_nothing_of_its_session(queue: Queue) -> None:
+    session = accept(queue, "a")
+    heard: list[str] = []
+
+    def one() -> None:
+        heard.append("one")
+
+    def other() -> None:
+        heard.append("other")
+
+    session.subscribe(one)
+    session.subscribe(other)
+    session.unsubscribe(one)
+    session.unsubscribe(one)
+    send(queue, "a1")
+    assert heard == ["other"]
+
+
 def test_a_session_gives_its_own_messages_in_the_order_they_were_sent(queue: Queue) -> None:
     send(queue, "a1", "b1", "a2", "b2")
     first, second = accept(queue, "b"), accept(queue, "a")
