@@ -150,6 +150,25 @@ def test_what_is_purged_is_in_the_copy_first(letters: Letters) -> None:
     assert "2 dead letters removed" in ended.stdout
 
 
+def test_nothing_is_removed_before_its_copy_is_on_the_disk(
+    letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = letters.folder / "copy.jsonl"
+    flushed, safe = os.fsync, [0]
+
+    def on_disk(handle: int) -> None:
+        flushed(handle)
+        lines = copy.read_text().count("\n")
+        assert len(POSTS) - len(left(letters)) <= safe[-1], "of what was not on the disk, something is gone"
+        safe.append(lines)
+
+    monkeypatch.setattr("cdsbridge.pipelines.dlq.copies.os.fsync", on_disk)
+    ended = letters.run("dlq", "purge", "CONF", "--copy", copy, "--yes", "--set", "source.batch=10")
+    assert ended.exit_code == 0, ended.output
+    assert left(letters) == []
+    assert max(safe) == len(POSTS)
+
+
 def test_a_replay_leaves_the_sinks_to_the_bridge_that_has_them(letters: Letters) -> None:
     with closing(Committer(letters.config.sinks, claim=Claim.of("bridge"))) as committer:
 
