@@ -15,10 +15,10 @@ from ..model.envelope import MicroBatch
 from ..model.errors import SinkUnavailable
 from ..sinks import ArchiveSink
 from ..sinks.holding import stopping
-from ..sources import files_read
-from ..sources.files import BatchSource
-from ..sources.files_item import with_origins
-from ..sources.files_read import ReadBatches
+from ..sources.files import read as files_read
+from ..sources.files.item import with_origins
+from ..sources.files.read import ReadBatches
+from ..sources.files.source import BatchSource
 from .collector import rare_collections
 from .config import BridgeConfig
 from .exit import Exit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..model.errors import ConfigError
 from ..sources.ending import Ending
-from ..sources.files import MessageFiles
+from ..sources.files.source import MessageFiles
 from .again import ArchivedMessages, run_again
 from .config import BridgeConfig
 from .dlq.acting import plan_of, replay_command

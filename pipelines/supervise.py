@@ -14,8 +14,8 @@ from ..model.counters import counters
 from ..model.errors import BridgeError, ConfigError, Fenced, SinkUnavailable, UsageRefused
 from ..sinks.base import Claim
 from ..sinks.holding import stopping, taken_over
-from ..sources import files_read
 from ..sources.ending import Ending, When
+from ..sources.files import read as files_read
 from ..sources.intake import Reading, reading_from, stop_reading
 from ..sources.plan import ReadPlan
 from .collector import rare_collections

@@ -8,7 +8,7 @@ from typing import BinaryIO, Self
 
 from ...model.envelope import Envelope
 from ...model.errors import ConfigError
-from ...sources.files_item import item_of
+from ...sources.files.item import item_of
 
 
 class Copy:

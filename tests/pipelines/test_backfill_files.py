@@ -23,7 +23,7 @@ from cdsbridge.pipelines.load import load_config
 from cdsbridge.sinks import ArchiveSink, ParquetSink
 from cdsbridge.sinks.commit import Committer
 from cdsbridge.sinks.content import Content, contents
-from cdsbridge.sources.files_item import item_of
+from cdsbridge.sources.files.item import item_of
 from cdsbridge.transforms.flattener import Flattener
 
 CONFIG = """\

@@ -14,7 +14,7 @@ from cdsbridge.pipelines.audit import audit_bridge
 from cdsbridge.pipelines.cli import app
 from cdsbridge.pipelines.config import BridgeConfig
 from cdsbridge.pipelines.load import load_config
-from cdsbridge.sources.files_item import item_of
+from cdsbridge.sources.files.item import item_of
 from cdsbridge.tables.columns import COMMITTED, DELIVERY
 
 from .dead_letters import day

@@ -16,9 +16,9 @@ from cdsbridge.model.batch import FlattenedBatch
 from cdsbridge.model.envelope import Envelope
 from cdsbridge.model.errors import ConfigError
 from cdsbridge.model.verdict import Outcome, Verdict
-from cdsbridge.sources.files import MessageFiles
-from cdsbridge.sources.files_item import item_of, with_origins
-from cdsbridge.sources.files_text import items
+from cdsbridge.sources.files.item import item_of, with_origins
+from cdsbridge.sources.files.source import MessageFiles
+from cdsbridge.sources.files.text import items
 
 SCALAR = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False)
 WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -177,8 +177,8 @@ def test_a_broken_item_of_an_indented_list_is_told_and_the_next_is_read(tmp_path
 def test_a_broken_item_without_an_end_is_read_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cdsbridge.sources.files_text._LONGEST", 2_000)
-    monkeypatch.setattr("cdsbridge.sources.files_text._PIECE", 100)
+    monkeypatch.setattr("cdsbridge.sources.files.text._LONGEST", 2_000)
+    monkeypatch.setattr("cdsbridge.sources.files.text._PIECE", 100)
     path = tmp_path / "messages.json"
     path.write_text('[\n  {"a": ' + "x" * 20_000)
     pieces = [text for _, text in items(path)]

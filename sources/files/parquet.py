@@ -7,11 +7,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..model.envelope import Envelope
-from ..model.errors import ConfigError
-from ..model.properties import properties_of
-from .convert import now_us
-from .files_item import at_line, unreadable
+from ...model.envelope import Envelope
+from ...model.errors import ConfigError
+from ...model.properties import properties_of
+from ..convert import now_us
+from .item import at_line, unreadable
 
 _MAGIC: Final = b"PAR1"
 _AT_ONCE: Final = 1_000

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..model.batch import FlattenedBatch
-from ..model.envelope import Envelope, MicroBatch
-from ..model.properties import Scalar, plain_properties, typed_properties
-from ..model.verdict import Outcome, Reason, Verdict
+from ...model.batch import FlattenedBatch
+from ...model.envelope import Envelope, MicroBatch
+from ...model.properties import Scalar, plain_properties, typed_properties
+from ...model.verdict import Outcome, Reason, Verdict
 
 _ORIGIN: Final = "cdsbridge:origin"
 """Property of an envelope on its way: file and line."""

@@ -8,13 +8,13 @@ from typing import Final
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from ..model.counters import counters
-from ..model.envelope import MicroBatch
-from ..model.errors import BridgeError
-from ..model.failpoints import reach
-from . import coder
-from .files import BatchSource
-from .journal import Journal
+from ...model.counters import counters
+from ...model.envelope import MicroBatch
+from ...model.errors import BridgeError
+from ...model.failpoints import reach
+from .. import coder
+from ..journal import Journal
+from .source import BatchSource
 
 __all__ = ["ReadBatches", "coder", "failed", "stopping"]
 

@@ -7,12 +7,12 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..model.envelope import Envelope, MicroBatch
-from ..model.errors import ConfigError
-from .convert import now_us
-from .files_item import envelope_of
-from .files_parquet import is_parquet, parquet_envelopes
-from .files_text import items
+from ...model.envelope import Envelope, MicroBatch
+from ...model.errors import ConfigError
+from ..convert import now_us
+from .item import envelope_of
+from .parquet import is_parquet, parquet_envelopes
+from .text import items
 
 _AT_ONCE: Final = 1_000
 """Messages in one micro-batch."""
@@ -62,7 +62,7 @@ class MessageFiles(BaseModel):
     def batches(self) -> Iterator[MicroBatch]:
         """Yield the messages of all files; memory is that of a micro-batch, or of a Parquet row group.
 
-        What is no message becomes an envelope that says so, see :mod:`cdsbridge.sources.files_item`.
+        What is no message becomes an envelope that says so, see :mod:`cdsbridge.sources.files.item`.
 
         Raises:
             ConfigError: A file cannot be read at all.

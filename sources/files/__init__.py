@@ -1,0 +1,1 @@
+"""Messages that lie in files or archives: read as if they came, with nothing to settle."""
