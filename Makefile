@@ -7,15 +7,15 @@ MARIADB := .cache/mariadb
 NODE_CLIENT := .cache/node/node_modules
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)
 
-.PHONY: help demo test lint unit explore sdk test-live-suite bench lock schema docs clean
+.PHONY: help demo test engine lint unit explore sdk test-live-suite bench lock schema docs clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: $(VENV)/.ready-run ## Show the whole bridge on this machine: broker, Dataverse, a crash, the proof
+demo: $(VENV)/.ready-run $(VENV)/.engine ## Show the whole bridge on this machine: broker, Dataverse, a crash, the proof
 	@$(VENV)/bin/cdsbridge demo $(ARGS)
 
-test: lint unit sdk ## Lint, types, import contracts, and every test
+test: lint engine unit sdk ## Lint, types, import contracts, and every test
 	@echo "make test: everything passed"
 
 lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
@@ -26,10 +26,15 @@ lint: $(VENV)/.ready-dev ## Format, lint, types, import contracts, dependencies
 	@$(VENV)/bin/lint-imports --no-logo 2>/dev/null || $(VENV)/bin/lint-imports
 	@$(VENV)/bin/deptry .
 
-unit: $(VENV)/.ready-dev $(MARIADB) $(NODE_CLIENT) ## The tests, against the embedded Service Bus over TCP and real databases
+engine: $(VENV)/.ready-dev $(VENV)/.engine ## Build the compiled engine, and its own tests, where there is Rust
+	@! command -v cargo >/dev/null 2>&1 || sh .ci/engine_tests.sh
+
+unit: $(VENV)/.ready-dev $(VENV)/.engine $(MARIADB) $(NODE_CLIENT) ## The tests, against the embedded Service Bus over TCP and real databases
 	@echo "== tests (newest supported azure-servicebus)"
 	@$(PYTHON) tests/sinks/servers.py
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	@echo "== flattening without the compiled engine"
+	@CDSBRIDGE_COMPILED=0 $(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not slow" tests/transforms
 
 explore: $(VENV)/.ready-dev $(MARIADB) $(NODE_CLIENT) ## The tests once more, properties on examples never tried before
 	@CDSBRIDGE_EXPLORE=1 $(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
@@ -70,6 +75,10 @@ $(VENV)/.ready-run: requirements.lock pyproject.toml
 $(VENV)/.ready-dev: requirements-dev.lock pyproject.toml
 	@sh .ci/setup.sh $(VENV) requirements-dev.lock
 	@touch $@ $(VENV)/.ready-run
+
+$(VENV)/.engine: $(wildcard engine/src/*.rs engine/src/reader/*.rs) engine/Cargo.toml engine/Cargo.lock engine/pyproject.toml | $(VENV)/.ready-run
+	@sh .ci/engine.sh $(VENV)
+	@touch $@
 
 $(OLD_SDK_DIR):
 	@echo "== azure-servicebus $(OLDEST_SDK) into $@"

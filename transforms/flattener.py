@@ -8,6 +8,7 @@ from ..model.envelope import MicroBatch
 from ..model.verdict import Outcome, Verdict
 from ..tables.types import ColumnTypes
 from .assembly import assemble, joined
+from .compiled import IS_USED, Compiled
 from .content_types import ContentTypes
 from .gather import Gatherer
 from .pool import Pool
@@ -46,7 +47,11 @@ class Flattener:
         """
         verdicts: dict[int, Verdict] = {}
         self._content_types.note(batch.envelopes)
-        tables, rest = self._in_bulk(batch, verdicts)
+        if any(slots.full for slots in self._slots):
+            self._forget()
+        tables = self._by_machine(batch, verdicts)
+        others, rest = self._in_bulk(batch, verdicts)
+        tables = joined(tables, others) if others else tables
         made: list[tuple[int, Row]] = []
         for position in rest:
             verdicts[position], rows = flatten_one(batch.envelopes[position], self._types, self._rules)
@@ -57,26 +62,44 @@ class Flattener:
             batch, tuple(tables), tuple(verdicts[position] for position in range(len(batch.envelopes)))
         )
 
+    def _by_machine(self, batch: MicroBatch, verdicts: dict[int, Verdict]) -> list[TableBatch]:
+        """Flatten what the compiled engine reads, where there is one; return its tables."""
+        if self._compiled is None:
+            return []
+        try:
+            tables, events = self._compiled.read(batch)
+        except Exception:  # noqa: BLE001 - a fault of ours on one message must not stop the others
+            _log.exception("the compiled engine failed; the batch is read without it")
+            self._forget()
+            return []
+        for position, event in enumerate(events):
+            if event is not None:
+                verdicts[position] = Verdict(Outcome.COMMITTED, event, 1) if event else SKIPPED
+        return tables
+
     def _in_bulk(
         self, batch: MicroBatch, verdicts: dict[int, Verdict]
     ) -> tuple[Sequence[TableBatch], list[int]]:
         """Flatten familiar messages; return their tables, and the positions of all others."""
-        positions = range(len(batch.envelopes))
-        if self._slots.full:
-            self._forget()
+        positions = [position for position in range(len(batch.envelopes)) if position not in verdicts]
+        if not positions:
+            return [], []
         pool = Pool()
         try:
-            known = self._gatherer.gather(pool, list(enumerate(batch.envelopes)))
-            tables, left_out = harvested(pool, self._slots, self._rules.limits, batch)
+            known = self._gatherer.gather(
+                pool, [(position, batch.envelopes[position]) for position in positions]
+            )
+            tables, left_out = harvested(pool, self._slots[0], self._rules.limits, batch)
         except Exception:  # noqa: BLE001 - a fault of ours on one message must not stop the others
             _log.exception("flattening in bulk failed; the batch is read message by message")
             self._forget()
-            return [], list(positions)
+            return [], positions
         for position in known.keys() - set(left_out):
             event = known[position]
             verdicts[position] = SKIPPED if event is None else Verdict(Outcome.COMMITTED, event, 1)
         return tables, [position for position in positions if position not in verdicts]
 
     def _forget(self) -> None:
-        self._slots = Slots(self._types)
-        self._gatherer = Gatherer(self._slots, self._rules)
+        self._slots = (Slots(self._types), Slots(self._types))
+        self._gatherer = Gatherer(self._slots[0], self._rules)
+        self._compiled = Compiled(self._slots[1], self._rules) if IS_USED else None

@@ -18,7 +18,7 @@ from .identity import event_id
 from .messages import MEANINGS, NO_TABLE, Meaning
 from .pairs import inside, one_binary
 from .pool import Pool, Seed, Source
-from .rules import FlattenRules
+from .rules import FlattenRules, Limits
 from .sealed import ENTITY, REFERENCE, Opener, Pair, SealedContext
 from .slots import Slots
 
@@ -45,6 +45,34 @@ class Plan(Struct, frozen=True, gc=False):
     meaning: Meaning
     table: str
     number: int
+
+
+def plan_of(message: str, table: str, rules: FlattenRules, slots: Slots) -> Plan | None:
+    """Return what is to be done with a message; ``None`` if it is of no familiar kind.
+
+    Args:
+        message: Its name.
+        table: Logical name of its table, lower case.
+        rules: What to skip.
+        slots: Gives the table a number if the message is taken.
+    """
+    meaning = MEANINGS.get(message)
+    if meaning is None or meaning.target == "Targets" or meaning.content or table in NO_TABLE:
+        return None
+    taken = rules.messages.takes(message) and rules.tables.takes(table)
+    return Plan(taken, meaning, table, slots.table(table) if taken else -1)
+
+
+def largest(limits: Limits) -> int:
+    """Return the most bytes a familiar body has: of fewer than elements allowed it has no more of them."""
+    return min(limits.body_bytes, limits.elements)
+
+
+def is_whole(envelope: Envelope, limits: Limits) -> bool:
+    """Tell whether a message may be familiar: its body is neither cut nor large."""
+    if len(envelope.body) > largest(limits):
+        return False
+    return not (envelope.properties and _CUT in "".join(envelope.properties))
 
 
 class Unfamiliar(Exception):
@@ -85,14 +113,7 @@ class Gatherer:
     def _gather(
         self, pool: Pool, messages: Sequence[tuple[int, Envelope]], known: dict[int, str | None]
     ) -> None:
-        # a body of fewer bytes than elements allowed has no more of them
-        limit = min(self._rules.limits.body_bytes, self._rules.limits.elements)
-        whole = [
-            (position, envelope)
-            for position, envelope in messages
-            if len(envelope.body) <= limit
-            and not (envelope.properties and _CUT in "".join(envelope.properties))
-        ]
+        whole = [each for each in messages if is_whole(each[1], self._rules.limits)]
         bodies, lines = _lines(whole)
         if not _utf8(lines):
             whole = [each for each in whole if _utf8(each[1].body)]
@@ -120,15 +141,9 @@ class Gatherer:
         except KeyError:
             if len(self._plans) > _MANY:
                 self._plans.clear()
-            plan = self._plans[message, table] = self._new_plan(message, table.lower())
+            plan = plan_of(message, table.lower(), self._rules, self._slots)
+            self._plans[message, table] = plan
             return plan
-
-    def _new_plan(self, message: str, table: str) -> Plan | None:
-        meaning = MEANINGS.get(message)
-        if meaning is None or meaning.target == "Targets" or meaning.content or table in NO_TABLE:
-            return None
-        taken = self._rules.messages.takes(message) and self._rules.tables.takes(table)
-        return Plan(taken, meaning, table, self._slots.table(table) if taken else -1)
 
     def _read(
         self, position: int, envelope: Envelope, context: SealedContext, plan: Plan

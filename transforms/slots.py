@@ -71,6 +71,11 @@ class Slots:
             self.forms.append(self._first_form(self.table_names[table], key, sealed))
         return code
 
+    def learnt(self, table: int, key: str, sealed: bytes) -> tuple[int, int] | None:
+        """Return number and form of a column, as :meth:`learn` does."""
+        code = self.learn(table, key, sealed)
+        return None if code is None else (code, self.forms[code])
+
     def by_name(self) -> Numbers:
         """Return the numbers of all columns, ordered by table and name."""
         if len(self._by_name) != len(self.names):
