@@ -79,6 +79,13 @@ def test_rows_of_a_table_are_left_where_a_label_has_the_name_of_a_column() -> No
     agree(Flattener().flatten(batch(*sent)), thoroughly(batch(*sent)))
 
 
+@pytest.mark.parametrize("depth", [-(2**63), 2**63 - 1, 2**31, 2**63])
+def test_a_depth_that_no_column_holds_is_left(depth: int) -> None:
+    sent = batch(update({"a": 1}, Depth=depth), update({"a": 2}))
+    assert read(sent) == [False, True]
+    agree(Flattener().flatten(sent), thoroughly(sent))
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.integers(1, 40), st.booleans())
 def test_limits_and_images_are_those_of_the_rules(sizes: list[int], most: int, count: bool) -> None:

@@ -127,7 +127,7 @@ impl Reader {
         let message = Message { position, body, context, plan, limits };
         let mut id = [0; 36];
         let primary = lower(message.text(context.primary_id), &mut id).ok_or(Odd)?;
-        if context.depth.abs() >= 1 << 31 {
+        if context.depth.unsigned_abs() >= 1 << 31 {
             return Err(Odd);
         }
         let row_id = self.find_sources(&message, primary, rules)?;
