@@ -20,6 +20,12 @@ impl Bits {
         self.length += 1;
     }
 
+    /// Adds bits that are not set.
+    fn pad(&mut self, length: usize) {
+        self.length = length;
+        self.bytes.resize(length.div_ceil(8), 0);
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -67,9 +73,9 @@ impl Default for TextColumn {
 
 impl TextColumn {
     pub fn pad(&mut self, rows: usize) {
-        while self.held.rows() < rows {
-            self.push(None);
-        }
+        let end = *self.offsets.last().expect("there is always one");
+        self.offsets.resize(rows + 1, end);
+        self.held.bits.pad(rows);
     }
 
     pub fn push(&mut self, text: Option<&[u8]>) {
@@ -128,20 +134,26 @@ impl FixedColumn {
         }
     }
 
-    fn push(&mut self, value: Option<Value>) {
-        self.held.push(value.is_some());
+    fn push(&mut self, value: Value) {
+        self.held.push(true);
         match (&mut self.values, value) {
-            (Fixed::Whole(values), Some(Value::Whole(each))) => values.push(each),
-            (Fixed::Decimal(values), Some(Value::Decimal(each))) => values.push(each),
-            (Fixed::Double(values), Some(Value::Double(each))) => values.push(each),
-            (Fixed::Days(values), Some(Value::Days(each))) => values.push(each),
-            (Fixed::Flag(values), Some(Value::Flag(each))) => values.push(each),
-            (Fixed::Whole(values), None) => values.push(0),
-            (Fixed::Decimal(values), None) => values.push(0),
-            (Fixed::Double(values), None) => values.push(0.0),
-            (Fixed::Days(values), None) => values.push(0),
-            (Fixed::Flag(values), None) => values.push(false),
+            (Fixed::Whole(values), Value::Whole(each)) => values.push(each),
+            (Fixed::Decimal(values), Value::Decimal(each)) => values.push(each),
+            (Fixed::Double(values), Value::Double(each)) => values.push(each),
+            (Fixed::Days(values), Value::Days(each)) => values.push(each),
+            (Fixed::Flag(values), Value::Flag(each)) => values.push(each),
             _ => unreachable!("a value is read in the form of its column"),
+        }
+    }
+
+    fn pad(&mut self, rows: usize) {
+        self.held.bits.pad(rows);
+        match &mut self.values {
+            Fixed::Whole(values) => values.resize(rows, 0),
+            Fixed::Decimal(values) => values.resize(rows, 0),
+            Fixed::Double(values) => values.resize(rows, 0.0),
+            Fixed::Days(values) => values.resize(rows, 0),
+            Fixed::Flag(values) => values.pad(rows),
         }
     }
 }
@@ -178,7 +190,7 @@ impl Column {
                 self.targets.pad(row);
                 self.targets.push(Some(table.of(scratch)));
             }
-            (Own::Fixed(column), value) => column.push(Some(value)),
+            (Own::Fixed(column), value) => column.push(value),
             _ => unreachable!("a value is read in the form of its column"),
         }
     }
@@ -219,11 +231,7 @@ impl Column {
     fn pad_own(&mut self, rows: usize) {
         match &mut self.own {
             Own::Text(column) => column.pad(rows),
-            Own::Fixed(column) => {
-                while column.held.rows() < rows {
-                    column.push(None);
-                }
-            }
+            Own::Fixed(column) => column.pad(rows),
         }
     }
 }
