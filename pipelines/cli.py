@@ -4,6 +4,10 @@ Its commands stand in ``commands/``, a file a group, with names and options only
 imported when it runs, so that ``--help`` does not wait for Beam.
 """
 
+import platform
+from importlib import metadata
+from typing import Annotated, Final
+
 import typer
 
 from .commands import dlq, faults, looking, quarantine, repairing, running, trying
@@ -16,6 +20,33 @@ app = typer.Typer(
     help="Microsoft Dataverse change messages from Azure Service Bus to Parquet and SQL; nothing lost.\n\n"
     "Try: cdsbridge demo",
 )
+_TOLD: Final = ("apache-beam", "azure-servicebus", "pyarrow", "SQLAlchemy", "cdsbridge-engine")
+
+
+def _version(wanted: bool) -> None:
+    if not wanted:
+        return
+    typer.echo(f"cdsbridge {metadata.version('cdsbridge')} on Python {platform.python_version()}")
+    for name in _TOLD:
+        try:
+            typer.echo(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            typer.echo(f"{name} is not installed")
+    raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Tell the versions that matter, and end."
+        ),
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
 for group in (running, repairing, looking, trying):
     app.add_typer(group.app)
 app.add_typer(dlq.app, name="dlq")

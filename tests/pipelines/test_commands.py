@@ -35,6 +35,13 @@ def test_help_does_not_wait_for_beam() -> None:
     assert ended.stdout.strip() == "[]"
 
 
+def test_the_version_tells_what_matters_for_a_report() -> None:
+    ended = CliRunner().invoke(app, ["--version"])
+    assert ended.exit_code == 0
+    assert ended.output.startswith("cdsbridge ")
+    assert "azure-servicebus 7." in ended.output and "cdsbridge-engine" in ended.output
+
+
 @pytest.mark.parametrize(
     "command", ["run", "backfill", "check", "audit", "hydrate", "decode", "emulator", "simulate", "demo"]
 )
