@@ -39,7 +39,8 @@ def test_the_version_tells_what_matters_for_a_report() -> None:
     ended = CliRunner().invoke(app, ["--version"])
     assert ended.exit_code == 0
     assert ended.output.startswith("cdsbridge ")
-    assert "azure-servicebus 7." in ended.output and "cdsbridge-engine" in ended.output
+    assert "azure-servicebus 7." in ended.output
+    assert "cdsbridge-engine" in ended.output
 
 
 @pytest.mark.parametrize(
