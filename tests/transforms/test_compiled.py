@@ -73,6 +73,20 @@ def test_a_value_that_a_later_one_replaces_is_to_fit_all_the_same() -> None:
     agree(Flattener(types).flatten(batch(sent)), thoroughly(batch(sent), types))
 
 
+def test_a_label_belongs_to_the_value_of_its_own_source() -> None:
+    alone = image({"b": 1}, labels={"a": "of no value", "b": "of a number"})
+    beside = image({"a": option(2)}, labels={"a": "Two"})
+    sent = batch(
+        update({"a": option(1)}, post={"post": alone}),
+        update({"a": option(1)}, labels={"a": "One"}, post={"post": alone}),
+        update({"a": option(1)}, labels={"a": "One"}, post={"post": beside}),
+    )
+    assert read(sent) == [True] * 3
+    flat = Flattener().flatten(sent)
+    assert [row.get("aname") for row in rows(flat)] == [None, "One", "Two"]
+    agree(flat, thoroughly(sent))
+
+
 def test_rows_of_a_table_are_left_where_a_label_has_the_name_of_a_column() -> None:
     sent = [update({"owner": lookup(CONTACT, "contact", "x"), "ownername": "y"}), update({"a": 1})]
     assert read(batch(*sent)) == [False, False]
