@@ -42,4 +42,4 @@ class Counters:
 counters = Counters()
 """The counters of this process.  Names: received, received_bytes, redelivered, committed,
 skipped, rejected, hydrated, hydration_deferred, rows, flushes, settled, given_up, renewed,
-locks_lost, sink_retries, reconnects, stalled, passed_by, deferred, not_found."""
+locks_lost, sink_retries, reconnects, stalled, throttled, passed_by, deferred, not_found."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from azure.servicebus import ServiceBusReceiver
+from azure.servicebus.exceptions import ServiceBusServerBusyError
 
 from ..model.counters import counters
 from ..model.envelope import Envelope, MicroBatch
@@ -31,6 +32,7 @@ from .progress import Progress
 from .settlement import Held
 from .settler import Settler
 from .sifting import Sifting
+from .throttling import Waits
 from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Link(threading.Thread):
         self._settler = self._make_settler()
         self._sifting = Sifting(shared.entity, shared.plan, shared.progress, self._settler, shared.caution)
         self._watchdog = Watchdog(shared.source.stalled_after)
+        self._waits = Waits()
         self._reduce: Callable[[Any, str, int], Received] = from_message
         self._idle = threading.Event()
         self._held_up_until = 0.0
@@ -124,15 +127,41 @@ class Link(threading.Thread):
             self._shared.progress.opened(receiver)
             self._opened(receiver)
             while not self._done():
-                self._settle_handed()
-                self._settler.renew_due(source.renew_for)
-                if self._receiving():
-                    self._shared.progress.check(receiver)
-                    self._watchdog.look(
-                        receiver, self._shared.progress.first_unknown(len(self._settler.staying))
-                    )
+                if not self._ask(receiver):
+                    continue
                 self._receive_or_wait(receiver)
             self._settler.let_go()
+
+    def _ask(self, receiver: ServiceBusReceiver) -> bool:
+        """Ask the broker for all that is due but messages; wait a while, and tell, if it is busy.
+
+        Renewing comes first: a lock does not wait until the broker has time to settle.
+        """
+        try:
+            self._settler.renew_due(self._shared.source.renew_for)
+            self._settle_handed()
+            if self._receiving():
+                self._look(receiver)
+        except ServiceBusServerBusyError as error:
+            self._wait_out(error)
+            return False
+        self._waits.over()
+        return True
+
+    def _look(self, receiver: ServiceBusReceiver) -> None:
+        """Find out whether the ending has come, or messages wait in vain."""
+        self._shared.progress.check(receiver)
+        self._watchdog.look(receiver, self._shared.progress.first_unknown(len(self._settler.staying)))
+
+    def _wait_out(self, error: ServiceBusServerBusyError) -> None:
+        """Give a broker that is busy time, on the link that is open."""
+        pause = self._waits.next()
+        counters.add("throttled")
+        told = explain(error, self._shared.source, self._shared.entity)
+        _log.warning("%s; asking again in %.1f s", told, pause)
+        self._settler.pause()
+        self._shared.close.wait(pause)
+        self._watchdog.rest()
 
     def _opened(self, receiver: ServiceBusReceiver) -> None:
         """Use a receiver that has connected."""

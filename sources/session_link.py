@@ -98,12 +98,15 @@ class SessionLink(Link):
     def _serve_session(self, receiver: ServiceBusReceiver) -> None:
         source, last = self._shared.source, time.monotonic()
         while not self._done():
-            self._settle_handed()
-            self._settler.renew_due(source.renew_for)
+            if not self._ask(receiver):
+                continue
             if self._receive_or_wait(receiver) or self._settler.held:
                 last = time.monotonic()
             elif not self._receiving() or time.monotonic() - last >= source.session_idle:
                 return
+
+    def _look(self, receiver: ServiceBusReceiver) -> None:
+        """Leave it to the search for sessions: when none is free, the ending may have come."""
 
     def _messages(self, receiver: ServiceBusReceiver, count: int, wait: float) -> Sequence[Any]:
         return super()._messages(receiver, count, min(wait, self._shared.source.session_idle))

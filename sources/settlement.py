@@ -21,7 +21,14 @@ from typing import Any, Final, Protocol
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceivedMessage, ServiceBusReceiver
-from azure.servicebus.exceptions import MessageLockLostError, MessageNotFoundError, OperationTimeoutError
+from azure.servicebus.exceptions import (
+    MessageLockLostError,
+    MessageNotFoundError,
+    OperationTimeoutError,
+    ServiceBusServerBusyError,
+)
+
+from .throttling import Throttled, is_throttled
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +54,8 @@ class Held:
             where they are not to be had.
         message: The SDK's message, kept only for ways that cannot do without.
         entity: What its envelope says of where it came from.
+        throttled: Whether the link was asked to settle it and found the broker busy: the service has
+            ended the delivery then, and only the lock is left to settle by.
     """
 
     token: bytes
@@ -59,6 +68,7 @@ class Held:
     delivery: tuple[int, bytes, Any] | None = None
     message: ServiceBusReceivedMessage | None = None
     entity: str = ""
+    throttled: bool = False
 
     @property
     def due(self) -> float:
@@ -67,7 +77,10 @@ class Held:
 
 
 class Settlement(Protocol):
-    """A way to settle.  Each method returns what it did not settle."""
+    """A way to settle.
+
+    Each method returns what it did not settle; where the broker is busy it raises :class:`Throttled` with it.
+    """
 
     name: str
     needs_message: bool
@@ -98,12 +111,18 @@ class RangeSettlement:
         return _can_wait(getattr(receiver, "_handler", None))
 
     def complete(self, held: Sequence[Held]) -> list[Held]:
-        """Complete runs of consecutive deliveries.
+        """Complete runs of consecutive deliveries; none beside one that a busy broker refused before.
 
         Raises:
+            Throttled: The broker is busy.
             OperationTimeoutError: The connection is silent.
         """
-        return settle_on_link(self._receiver, held, "accepted", wait=True)
+        if any(item.throttled for item in held):
+            return list(held)
+        left = settle_on_link(self._receiver, held, "accepted", wait=True)
+        if any(item.throttled for item in left):
+            raise Throttled(left)
+        return left
 
     def dead_letter(self, held: Sequence[Held], reason: str, description: str) -> list[Held]:
         """Leave dead-lettering to the next way."""
@@ -121,7 +140,8 @@ def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: b
         wait: Wait for the broker to confirm; else it is told and not asked.
 
     Returns:
-        What is not known to be settled.
+        What is not known to be settled.  Where the broker is busy, it is marked so, and after an
+        ``accepted`` nothing further is tried: one request by lock token asks less of it.
 
     Raises:
         OperationTimeoutError: The broker did not confirm for :data:`PATIENCE`: the connection is silent.
@@ -130,7 +150,11 @@ def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: b
     mine = [item for item in held if item.delivery is not None and item.delivery[2] is handler]
     left = [item for item in held if item.delivery is None or item.delivery[2] is not handler]
     waiting = {"await_outcome": True, "outcome_timeout": PATIENCE} if wait and _can_wait(handler) else {}
+    busy = False
     for run in _runs(mine):
+        if busy and outcome == "accepted":
+            left.extend(_throttled(run))
+            continue
         deliveries = [item.delivery for item in run if item.delivery is not None]
         first, last = deliveries[0], deliveries[-1]
         begun = time.monotonic()
@@ -143,8 +167,17 @@ def settle_on_link(receiver: Any, held: Sequence[Held], outcome: str, *, wait: b
             if waiting and time.monotonic() - begun >= PATIENCE:
                 told = f"The broker did not confirm a settlement within {PATIENCE:.0f} s"
                 raise OperationTimeoutError(message=told) from error
-            left.extend(run)
+            busy = is_throttled(error)
+            left.extend(_throttled(run) if busy else run)
+            if busy:
+                handler._link._received_delivery_tags.add(last[1])  # noqa: SLF001 - it is told later how this ends
     return left
+
+
+def _throttled(run: list[Held]) -> list[Held]:
+    for item in run:
+        item.throttled = True
+    return run
 
 
 def withdraw_credit(receiver: Any) -> None:
@@ -236,13 +269,15 @@ class PublicSettlement:
 
     @staticmethod
     def _each(held: Sequence[Held], settle: Callable[[ServiceBusReceivedMessage], None]) -> list[Held]:
-        left = []
-        for item in held:
+        left: list[Held] = []
+        for number, item in enumerate(held):
             try:
                 if item.message is None:
                     left.append(item)
                 else:
                     settle(item.message)
+            except ServiceBusServerBusyError as error:
+                raise Throttled([*left, *held[number:]]) from error
             except (AzureError, ValueError) as error:
                 _log.debug("settling message %s failed: %r", item.sequence_number, error)
                 left.append(item)
@@ -257,6 +292,7 @@ def in_halves(held: Sequence[Held], request: Callable[[Sequence[Held]], object])
     and doubling.
 
     Raises:
+        Throttled: The broker is busy; what it was not asked for, or refused, is left.
         AzureError: The request failed for another reason than a lost lock.
     """
     lost: list[Held] = []
@@ -271,6 +307,8 @@ def in_halves(held: Sequence[Held], request: Callable[[Sequence[Held]], object])
             else:
                 middle = len(part) // 2
                 todo.extend((part[:middle], part[middle:]))
+        except ServiceBusServerBusyError as error:
+            raise Throttled([item for each in (part, *todo, lost) for item in each]) from error
     return lost
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceiver
 from azure.servicebus.exceptions import OperationTimeoutError
 
@@ -30,6 +31,7 @@ from .settlement import (
     withdraw_credit,
 )
 from .staying import Staying
+from .throttling import Throttled
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Settler:
         self._receiver: Any = None
         self._ways: list[Settlement] = []
         self._renew_at = 0.0
+        self._finished: set[bytes] = set()
         self.staying = Staying()
         """What is held only so that it does not come again."""
 
@@ -138,11 +141,18 @@ class Settler:
         """Settle what was taken over; tell whether nothing is left to settle.
 
         Raises:
-            AzureError: The link broke; what was not settled stays pending.
+            Throttled: The broker is busy; what it did not settle stays pending.
+            AzureError: The link broke; likewise.
         """
         while self._pending:
             part = self._pending[:MANAGEMENT_LIMIT]
-            self._settle(part)
+            try:
+                self._settle(part)
+            except AzureError:
+                self._pending = [item for item in self._pending if item.lock_token not in self._finished]
+                raise
+            finally:
+                self._finished.clear()
             del self._pending[:MANAGEMENT_LIMIT]
             reach("half_settled")
         return True
@@ -257,12 +267,23 @@ class Settler:
         self, group: Sequence[Held], settle: Callable[[Settlement, Sequence[Held]], list[Held]]
     ) -> None:
         left = list(group)
-        for way in self._ways:
-            if left:
-                left = settle(way, left)
-        unsettled = {item.token for item in left}
-        self._leave([item for item in group if item.token not in unsettled], settled=True)
+        try:
+            for way in self._ways:
+                if left:
+                    left = settle(way, left)
+        except Throttled as error:
+            self._settled(group, error.left)
+            raise
+        self._settled(group, left)
         self._leave(left, settled=False)
+        self._finished.update(item.token for item in left)
+
+    def _settled(self, group: Sequence[Held], left: Sequence[Held]) -> None:
+        """Let go of what is settled of a group: all that is not left."""
+        unsettled = {item.token for item in left}
+        settled = [item for item in group if item.token not in unsettled]
+        self._leave(settled, settled=True)
+        self._finished.update(item.token for item in settled)
 
     def _leave(self, items: Sequence[Held], *, settled: bool) -> None:
         gone = [item for item in items if self._held.pop(item.token, None) is not None]

@@ -14,10 +14,11 @@ from cdsbridge.emulator.entities.settings import QueueSettings
 from cdsbridge.emulator.server import Fault, Kind, Point, RunningBroker, run_in_thread
 from cdsbridge.model.counters import counters
 from cdsbridge.model.envelope import MicroBatch
+from cdsbridge.model.verdict import Reason, Verdict
 from cdsbridge.sources import Ending, ServiceBusSource
 from cdsbridge.sources.intake import Reading, reading_from
 
-from .reading import depth, dispositions, take, wait_until
+from .reading import COMMITTED, depth, dispositions, take, wait_until
 
 SourceOf = Callable[..., ServiceBusSource]
 MakeQueue = Callable[..., str]
@@ -149,6 +150,40 @@ def test_every_message_is_settled_after_an_outage(
         assert all(bus.hits(number) for number in armed)
     assert seen == set(range(1, 21))
     assert depth(bus, f"{queue}/$DeadLetterQueue")["active"] == 0
+
+
+@pytest.mark.parametrize("ending", ["completed", "dead-lettered"])
+def test_a_busy_broker_is_waited_out_on_the_link_that_is_open(
+    ending: str,
+    bus: RunningBroker,
+    make_queue: MakeQueue,
+    send: Send,
+    source_of: SourceOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cdsbridge.sources.throttling._FIRST", 0.02)
+    monkeypatch.setattr("cdsbridge.sources.throttling._MOST", 0.02)
+    queue = make_queue(lock_duration=60.0)
+    send(queue, 20)
+    with reading_from(Reading(source_of(queue, retries={"total": 0}), Ending.never(), None)) as intake:
+        envelopes = take(intake, 20)
+        on_link = ending == "completed" and SDK >= (7, 15)
+        points = [Point.SETTLE, Point.REQUEST] if on_link else [Point.REQUEST]
+        armed = [bus.arm(Fault(Kind.REFUSE, point, queue, count=5)) for point in points]
+        some = dispositions(
+            MicroBatch(queue, (*envelopes[:5], *envelopes[8:])),
+            COMMITTED if ending == "completed" else Verdict.rejected(Reason.NO_KEY, "It has no key."),
+        )
+        intake.settle(some)
+        wait_until(lambda: depth(bus, queue)["locked"] == 3)
+        assert bus.hits(armed[-1]) == 5
+        bus.disarm()
+        intake.settle(dispositions(MicroBatch(queue, tuple(envelopes[5:8]))))
+        wait_until(lambda: depth(bus, queue)["locked"] == 0)
+    told = counters.read()
+    assert (told["reconnects"], told["settled"], told["given_up"]) == (0, 20, 0)
+    assert told["throttled"] == 5 + on_link
+    assert depth(bus, f"{queue}/$DeadLetterQueue")["active"] == (0 if ending == "completed" else 17)
 
 
 def set_status(bus: RunningBroker, queue: str, status: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusReceiver, ServiceBusSubQueue
 from azure.servicebus.exceptions import MessageLockLostError
 
-from cdsbridge.emulator.server import RunningBroker
+from cdsbridge.emulator.server import Fault, Kind, Point, RunningBroker
 from cdsbridge.sources.config import ServiceBusSource
 from cdsbridge.sources.gather import GatherSettlement
 from cdsbridge.sources.settlement import (
@@ -23,6 +23,7 @@ from cdsbridge.sources.settlement import (
     settle_on_link,
 )
 from cdsbridge.sources.settler import ways
+from cdsbridge.sources.throttling import Throttled
 
 VERSION = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
 WAYS = ("range", "management", "gather", "public")
@@ -173,6 +174,31 @@ def test_gaps_between_deliveries_make_runs_of_their_own(
         way = way_of("range", receiver, source_of(queue), queue)
         assert way.complete([item for at, item in enumerate(held) if at % 3]) == []
         assert in_queue(bus, queue) == numbers(held[::3])
+
+
+def test_what_a_busy_broker_refuses_is_left_with_all_behind_it_for_one_request(
+    bus: RunningBroker,
+    client: ServiceBusClient,
+    make_queue: Callable[..., str],
+    send: Callable[[str, int], None],
+    source_of: Callable[..., ServiceBusSource],
+) -> None:
+    queue = make_queue()
+    send(queue, 9)
+    with client.get_queue_receiver(queue) as receiver:
+        way = way_of("range", receiver, source_of(queue), queue)
+        held = [item for item in hold(receiver, 9) if item.sequence_number not in {4, 7}]
+        fault = bus.arm(Fault(Kind.REFUSE, Point.SETTLE, queue, skip=1))
+        with pytest.raises(Throttled) as refused:
+            way.complete(held)
+        assert numbers(refused.value.left) == {5, 6, 8, 9}
+        assert in_queue(bus, queue) == {4, 5, 6, 7, 8, 9}
+        assert numbers(way.complete(refused.value.left)) == {5, 6, 8, 9}
+        assert bus.hits(fault) == 1
+        assert ManagementSettlement(receiver).complete(refused.value.left) == []
+        assert in_queue(bus, queue) == {4, 7}
+        assert len(receiver._handler._link._received_delivery_tags) == 2  # type: ignore[union-attr]
+    bus.disarm()
 
 
 def test_a_range_leaves_alone_what_another_link_received(
