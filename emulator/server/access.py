@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qs, unquote_plus
 
 from ..entities.errors import EntityError
@@ -76,26 +76,39 @@ class Grant:
         return right is None or right in self.rights or Right.MANAGE in self.rights
 
 
+class BearerReader(Protocol):
+    """Reads bearer tokens."""
+
+    def read(self, token: str, now: float) -> Grant:
+        """Check a token at a time, epoch seconds; raises an ``EntityError`` where it is not good."""
+
+
 class Access:
     """The policies of a namespace.
 
     Args:
         clock: The time in seconds since 1970, for expiry.
-        policies: To begin with.  Without any, everyone may do everything.
-        others: Which tokens that are no signatures are taken; they allow everything.
+        policies: To begin with.  Without any, and without an issuer, everyone may do everything.
+        others: Which tokens that are no signatures are taken, without an issuer; they allow everything.
+        issuer: Reads the tokens that are no signatures.
     """
 
     def __init__(
-        self, clock: Callable[[], float], policies: Iterable[Policy] = (), others: OtherTokens = "jwt"
+        self,
+        clock: Callable[[], float],
+        policies: Iterable[Policy] = (),
+        others: OtherTokens = "jwt",
+        issuer: BearerReader | None = None,
     ) -> None:
         self._clock = clock
         self._policies = list(policies)
         self._others = others
+        self._issuer = issuer
 
     @property
     def is_open(self) -> bool:
         """Whether everyone may do everything."""
-        return not self._policies
+        return not self._policies and self._issuer is None
 
     def add(self, policy: Policy) -> None:
         """Let a policy hold from now on; one of the same name and entity gives way."""
@@ -123,11 +136,13 @@ class Access:
         """Check a token.
 
         Raises:
-            EntityError: It is not signed with the key of a policy of the entity, it has
-                expired, or tokens of its kind are not taken.
+            EntityError: It is not signed with the key of a policy of the entity, or by the
+                issuer; it has expired, or tokens of its kind are not taken.
         """
         if token.startswith(_SAS):
             return self._read_signature(token[len(_SAS) :])
+        if self._issuer is not None:
+            return self._issuer.read(token, self._clock())
         if self._others == "any" or (self._others == "jwt" and _JWT.match(token)):
             return Grant("", frozenset(Right), math.inf)
         raise _refused("The token is not a shared access signature.")

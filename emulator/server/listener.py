@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..admin.service import AdminService
 from ..entities.namespace import Namespace
-from .access import ROOT_POLICY, Access, OtherTokens, Policy, Right
+from .access import ROOT_POLICY, Access, BearerReader, OtherTokens, Policy, Right
 from .broker import Broker
 from .certificate import server_context, write_certificate
 from .conditions import CONNECTION_FORCED
@@ -36,8 +36,8 @@ class EmbeddedServiceBus:
         port: The port to listen on; 0 takes a free one.
         latency: Seconds added to every round trip.
         clock: The time in seconds since 1970.
-        key: The shared access key of the policy that every namespace has; without one and
-            without policies, clients may do everything with any key.
+        key: The shared access key of the policy that every namespace has; without one,
+            without policies and without an issuer, clients may do everything with any key.
         locks_follow_link: Whether a receiver that goes gives back what it had
             locked; else the locks stay until they lapse, as Service Bus has it.
         idle_limits: Whether links idle for ten minutes are detached, and connections
@@ -50,6 +50,8 @@ class EmbeddedServiceBus:
         policies: Further policies, with rights of their own.
         other_tokens: Which tokens that are no shared access signatures are taken,
             unread, where there is a key or a policy.
+        issuer: Reads those tokens instead (:class:`~cdsbridge.emulator.server.Issuer`), where there
+            is a key or not.
         faults: Whether faults are taken over HTTP, at ``/$faults``; only of this machine.
 
     Raises:
@@ -71,6 +73,7 @@ class EmbeddedServiceBus:
         certificate: Path | None = None,
         policies: Sequence[Policy] = (),
         other_tokens: OtherTokens = "jwt",
+        issuer: BearerReader | None = None,
         faults: bool = False,
     ) -> None:
         self.namespace = namespace
@@ -80,7 +83,7 @@ class EmbeddedServiceBus:
         self._clock = clock
         own = () if key is None else (Policy(ROOT_POLICY, key),)
         self._shown = next(iter((*own, *policies)), Policy(ROOT_POLICY, _ANY_KEY))
-        self.access = Access(clock, (*own, *policies), other_tokens)
+        self.access = Access(clock, (*own, *policies), other_tokens, issuer)
         self._locks_follow_link = locks_follow_link
         self._idle_limits = idle_limits
         self._takes_faults = faults

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ...model.errors import ConfigError
 from ..entities.namespace import Namespace
-from .access import OtherTokens, Policy
+from .access import BearerReader, OtherTokens, Policy
 from .faults import Fault
 from .listener import EmbeddedServiceBus
 
@@ -108,6 +108,7 @@ def run_in_thread(
     certificate: Path | None = None,
     policies: Sequence[Policy] = (),
     other_tokens: OtherTokens = "jwt",
+    issuer: BearerReader | None = None,
     faults: bool = False,
 ) -> Iterator[RunningBroker]:
     """Run an embedded Service Bus beside the caller.
@@ -125,6 +126,7 @@ def run_in_thread(
         certificate: Likewise.
         policies: Likewise.
         other_tokens: Likewise.
+        issuer: Likewise.
         faults: Likewise.
 
     Raises:
@@ -144,6 +146,7 @@ def run_in_thread(
             certificate=certificate,
             policies=policies,
             other_tokens=other_tokens,
+            issuer=issuer,
             faults=faults,
         )
 

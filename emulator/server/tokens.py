@@ -84,7 +84,7 @@ class Tokens:
         raise EntityError(
             UNAUTHORIZED,
             f"Unauthorized access. '{claim}' claim(s) are required to perform this operation on {entity!r}: "
-            "no valid token with it was given; check the shared access key and what its policy allows.",
+            "no valid token with it was given; check the credential, and what its policy or role allows.",
         )
 
 
