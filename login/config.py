@@ -15,6 +15,15 @@ class _Login(BaseModel):
         return None
 
 
+class _OfDirectory(_Login):
+    authority: str | None = Field(
+        default=None,
+        pattern=r"^(https://)?[A-Za-z0-9.-]+(:\d{1,5})?/?$",
+        description="Host of Microsoft Entra ID in another cloud: login.microsoftonline.us, "
+        "login.chinacloudapi.cn; else from AZURE_AUTHORITY_HOST, else login.microsoftonline.com.",
+    )
+
+
 class DefaultLogin(_Login):
     """Whatever this machine is logged in as: ``az login``, ``AZURE_*`` variables, a managed identity."""
 
@@ -22,7 +31,7 @@ class DefaultLogin(_Login):
     client_id: str | None = Field(default=None, description="Client id of a user-assigned managed identity.")
 
 
-class ClientSecret(_Login):
+class ClientSecret(_OfDirectory):
     """An app registration and its secret."""
 
     kind: Literal["client_secret"] = "client_secret"
@@ -36,7 +45,7 @@ class ClientSecret(_Login):
         return self.client_secret.get_secret_value()
 
 
-class ClientCertificate(_Login):
+class ClientCertificate(_OfDirectory):
     """An app registration and its certificate."""
 
     kind: Literal["client_certificate"] = "client_certificate"
@@ -58,7 +67,7 @@ class ManagedIdentity(_Login):
     client_id: str | None = Field(default=None, description="Client id of a user-assigned identity.")
 
 
-class WorkloadIdentity(_Login):
+class WorkloadIdentity(_OfDirectory):
     """The identity Kubernetes gives the pod; what is not set comes from ``AZURE_*`` variables."""
 
     kind: Literal["workload"] = "workload"

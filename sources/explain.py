@@ -14,7 +14,9 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
+from ..login.refusal import cause_of, is_refusal, told
 from ..model.errors import BridgeError, ConfigError, NotPermitted, ServiceUnreachable
+from .access import AccessKey, AccessToken
 from .config import ServiceBusSource
 
 _NEEDS_SESSIONS = "requires sessions"
@@ -45,6 +47,8 @@ def explain(error: BaseException, source: ServiceBusSource, entity: str) -> Brid
         return error
     if _is_missing(error):
         return ServiceUnreachable(_MISSING.format(entity=entity, host=host))
+    if (fault := _without_token(error, source, host)) is not None:
+        return fault
     if _refused(error):
         return NotPermitted(
             f"{host} refuses to let us receive from {entity!r}; the credential needs the claim Listen, "
@@ -61,6 +65,19 @@ def _is_missing(error: BaseException) -> bool:
     return (
         isinstance(error, MessagingEntityNotFoundError) or getattr(inner, "status_code", None) == _NOT_FOUND
     )
+
+
+def _without_token(error: BaseException, source: ServiceBusSource, host: str) -> BridgeError | None:
+    """Return what is wrong if Microsoft Entra ID gave no token, so that the namespace was never asked."""
+    login, cause = source.credential, cause_of(error)
+    if cause is None or source.connection_string is not None or isinstance(login, AccessKey | AccessToken):
+        return None
+    if not is_refusal(cause):
+        return ServiceUnreachable(
+            f"no token for {host}: Microsoft Entra ID cannot be reached ({type(cause).__name__}); "
+            "check the network, and the authority of source.credential"
+        )
+    return NotPermitted(f"no token for {host}: {told(cause, login)}; see source.credential")
 
 
 def _refused(error: BaseException) -> bool:

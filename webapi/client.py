@@ -24,7 +24,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
 from ..login.credential import open_credential
-from ..model.errors import ConfigError, NotPermitted, ServiceUnreachable
+from ..login.refusal import cause_of, is_refusal, told
+from ..model.errors import BridgeError, ConfigError, NotPermitted, ServiceUnreachable
 from .answers import LATER, Answer, judged
 from .config import DataverseApi
 from .multipart import decoded, encoded
@@ -159,18 +160,21 @@ class WebClient:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, response.read(), headers)
         except ClientAuthenticationError as error:
-            raise NotPermitted(
-                f"No token for {self.api.url}: {self._told(error)}; check dataverse.credential"
-            ) from None
+            raise self._without_token(cause_of(error) or error) from None
         except AzureError as error:
             raise ServiceUnreachable(
                 f"{self.api.url} cannot be reached ({type(error).__name__}); check the URL and the network"
             ) from None
 
-    def _told(self, error: BaseException) -> str:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        secret = self.api.credential.secret
-        return line.replace(secret, "***") if secret else line
+    def _without_token(self, cause: AzureError) -> BridgeError:
+        if is_refusal(cause):
+            return NotPermitted(
+                f"No token for {self.api.url}: {told(cause, self.api.credential)}; see dataverse.credential"
+            )
+        return ServiceUnreachable(
+            f"No token for {self.api.url}: Microsoft Entra ID cannot be reached ({type(cause).__name__}); "
+            "check the network, and the authority of dataverse.credential"
+        )
 
     def _pause(self, seconds: float) -> None:
         if seconds > self._left:
