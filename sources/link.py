@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
 from azure.servicebus import ServiceBusReceiver
@@ -123,13 +124,18 @@ class Link(threading.Thread):
 
     def _connect_and_serve(self) -> None:
         source, entity = self._shared.source, self._shared.entity
-        with open_client(source) as client, open_receiver(client, entity, source) as receiver:
+        with open_client(source) as client, ExitStack() as receivers:
+            receivers.callback(self._settler.staying.closed)
+            receiver = receivers.enter_context(open_receiver(client, entity, source))
             self._shared.progress.opened(receiver)
             self._opened(receiver)
             while not self._done():
-                if not self._ask(receiver):
-                    continue
-                self._receive_or_wait(receiver)
+                if self._settler.staying.full:
+                    self._settler.pause()
+                    receiver = receivers.enter_context(open_receiver(client, entity, source))
+                    self._opened(receiver)
+                if self._ask(receiver):
+                    self._receive_or_wait(receiver)
             self._settler.let_go()
 
     def _ask(self, receiver: ServiceBusReceiver) -> bool:

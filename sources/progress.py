@@ -12,11 +12,13 @@ from .pace import Pace
 from .plan import ReadPlan
 
 _FAR: Final = 1 << 62
+_PEEKED: Final = 250
+"""Messages peeked at in a request."""
 _CHECK_EVERY: Final = 0.5
 """Seconds between two looks for messages below the mark."""
-_LEFT_AT_MOST: Final = 4000
-"""Messages that may stay where they are while the others are read.  They are held under lock, and
-Service Bus delivers no more to a receiver that holds about 5,000."""
+_LEFT_AT_MOST: Final = 100_000
+"""Messages that may stay where they are while the others are read.  They are held under lock, some four
+hundred bytes each, and their locks are renewed a thousand in a request."""
 
 
 class Progress:
@@ -36,6 +38,7 @@ class Progress:
         self._active = time.monotonic()
         self._held = 0
         self._mark: int | None = None
+        self._waiting_from = 1
         self._checked = 0.0
         self._ended = threading.Event()
         self._left: set[int] = set()
@@ -146,20 +149,32 @@ class Progress:
             self._ended.set()
 
     def _pending(self, receiver: ServiceBusReceiver) -> bool:
-        """Tell whether an active message at or below the mark is still in the entity."""
-        mark, start = self._mark or 0, 1
+        """Tell whether an active message at or below the mark is still in the entity.
+
+        It looks first where one was last: before it there may be many that stay.
+        """
+        for start in dict.fromkeys((self._waiting_from, 1)):
+            found = self._first_waiting(receiver, start)
+            if found is not None:
+                self._waiting_from = found
+                return True
+        return False
+
+    def _first_waiting(self, receiver: ServiceBusReceiver, start: int) -> int | None:
+        """Return the number of the first message, from one on, that is to be read before the end."""
+        mark = self._mark or 0
         while start <= mark:
-            peeked = receiver.peek_messages(100, sequence_number=start)
+            peeked = receiver.peek_messages(_PEEKED, sequence_number=start)
             if not peeked:
-                return False
+                return None
             for message in peeked:
                 number = message.sequence_number or 0
                 if number > mark:
-                    return False
+                    return None
                 if message.state is ServiceBusMessageState.ACTIVE and number not in self._left:
-                    return True
+                    return number
                 start = number + 1
-        return False
+        return None
 
 
 def last_number(receiver: ServiceBusReceiver) -> int:

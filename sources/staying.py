@@ -2,8 +2,9 @@
 
 A queue gives its first message first.  What a pass over dead letters is not to take, or could
 not cure, would come again and again before the rest, so it is held until the pass ends and given
-back then: its place, its number and its time are those it had.  Held messages cost two hundred
-bytes each; how many there may be is for :class:`cdsbridge.sources.progress.Progress` to say.
+back then: its place, its number and its time are those it had.  How many there may be is for
+:class:`cdsbridge.sources.progress.Progress` to say.  A receiver that holds as many as the service
+lets one hold is laid aside, still open, and another one goes on.
 """
 
 import logging
@@ -26,6 +27,8 @@ REASON_NOW: Final = "CdsbridgeReason"
 DESCRIPTION_NOW: Final = "CdsbridgeErrorDescription"
 """Application property with the sentence to it."""
 _DESCRIPTION_LIMIT: Final = 1024
+_ON_ONE_RECEIVER: Final = 4000
+"""Messages held on one receiver: Service Bus delivers no more to one that holds about 5,000."""
 
 
 class Staying:
@@ -34,19 +37,31 @@ class Staying:
     def __init__(self) -> None:
         self._held: dict[bytes, Held] = {}
         self._why: dict[bytes, tuple[str, str]] = {}
-        self._receiver: Any = None
+        self._receivers: list[Any] = []
+        self._on_receiver = 0
         self._renew_at = 0.0
 
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def full(self) -> bool:
+        """Whether another receiver is to go on: this one holds as many as it may."""
+        return self._on_receiver >= _ON_ONE_RECEIVER
+
     def opened(self, receiver: ServiceBusReceiver) -> None:
-        """Use a newly opened receiver from now on."""
-        self._receiver = receiver
+        """Use a newly opened receiver from now on; those before it stay open, or are gone."""
+        self._receivers.append(receiver)
+        self._on_receiver = 0
+
+    def closed(self) -> None:
+        """Forget the receivers: their connections are gone.  What they brought is held all the same."""
+        self._receivers.clear()
 
     def add(self, held: Sequence[Held]) -> None:
         """Hold messages."""
         self._held.update((item.token, item) for item in held)
+        self._on_receiver += len(held)
         self._renew_at = 0.0
 
     def judged(self, dispositions: Sequence[Disposition]) -> None:
@@ -89,7 +104,9 @@ class Staying:
                     self._settled(group)
             except AzureError as error:
                 _log.debug("dead letters keep their old reason only: %r", error)
-        settle_on_link(self._receiver, list(self._held.values()), "released", wait=True)
+        left = list(self._held.values())
+        for receiver in self._receivers:
+            left = settle_on_link(receiver, left, "released", wait=True)
         self._held.clear()
         self._why.clear()
 
@@ -103,14 +120,16 @@ class Staying:
 
         def request(part: Sequence[Held]) -> None:
             tokens = [uuid.UUID(bytes=item.token) for item in part]
-            settle = self._receiver._settle_message_via_mgmt_link  # noqa: SLF001 - no documented call has them
+            settle = self._receivers[-1]._settle_message_via_mgmt_link  # noqa: SLF001 - no documented call has them
             settle(status, tokens, {"properties-to-modify": noted})
 
         return in_halves(held, request)
 
     def _settled(self, group: Sequence[Held]) -> None:
         """Tell the link too, which else keeps what it knows of the deliveries."""
-        settle_on_link(self._receiver, group, "released", wait=False)
+        left = list(group)
+        for receiver in self._receivers:
+            left = settle_on_link(receiver, left, "released", wait=False)
         for item in group:
             self._drop(item.token)
 

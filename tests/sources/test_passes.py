@@ -1,14 +1,16 @@
 """Passes over dead letters and deferred messages take what they are to take, and leave the rest as it was."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from azure.servicebus import ServiceBusClient
+from azure.servicebus import ServiceBusClient, ServiceBusReceiver
 
 from cdsbridge.emulator.server import RunningBroker
 from cdsbridge.model.counters import counters
 from cdsbridge.model.verdict import Reason, Verdict
 from cdsbridge.sources import Ending, ServiceBusSource
+from cdsbridge.sources.connect import open_receiver
 from cdsbridge.sources.intake import Reading, reading_from
 from cdsbridge.sources.plan import Again, ReadPlan, Selection
 from cdsbridge.sources.staying import DESCRIPTION_NOW, REASON_NOW
@@ -53,6 +55,45 @@ def test_a_selection_takes_its_own_and_leaves_the_others_as_they_were(
         (5, 0.0, 0),
     ]
     assert counters.read()["passed_by"] == 3
+
+
+def test_more_may_stay_than_one_receiver_holds(
+    bus: RunningBroker, dead_letters: str, source_of: SourceOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receivers that hold as many as they may are laid aside, open, and all is given back in the end."""
+    monkeypatch.setattr("cdsbridge.sources.staying._ON_ONE_RECEIVER", 1)
+    plan = ReadPlan(selection=Selection(reasons=frozenset({"even"})))
+    opened: list[object] = []
+    with reading_from(Reading(source_of(dead_letters, batch=1), Ending.at_mark(), None, plan)) as intake:
+        monkeypatch.setattr("cdsbridge.sources.link.open_receiver", _noting(opened))
+        seen = settle_all(intake)
+    assert [envelope.sequence_number for envelope in seen] == [2, 4, 6]
+    assert len(opened) >= 2
+    left = bus.call(lambda namespace: namespace.queue(dead_letters).peek(1, 10))
+    assert [(m.sequence_number, m.locked_until, m.delivery_count) for m in left] == [
+        (1, 0.0, 0),
+        (3, 0.0, 0),
+        (5, 0.0, 0),
+    ]
+
+
+def _noting(opened: list[object]) -> Callable[..., ServiceBusReceiver]:
+    def noted(*given: Any) -> ServiceBusReceiver:
+        receiver = open_receiver(*given)
+        opened.append(receiver)
+        return receiver
+
+    return noted
+
+
+def test_a_pass_is_blocked_by_more_that_stay_than_are_held(
+    dead_letters: str, source_of: SourceOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdsbridge.sources.progress._LEFT_AT_MOST", 2)
+    plan = ReadPlan(selection=Selection(reasons=frozenset({"no such"})))
+    with reading_from(Reading(source_of(dead_letters, batch=1), Ending.at_mark(), None, plan)) as intake:
+        assert settle_all(intake) == []
+        assert intake.blocked == [dead_letters]
 
 
 def test_a_pass_ends_at_its_limit(bus: RunningBroker, dead_letters: str, source_of: SourceOf) -> None:
