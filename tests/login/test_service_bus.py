@@ -3,6 +3,7 @@
 The broker checks signature, audience, expiry and role.  Neither Entra itself nor Azure was asked.
 """
 
+import asyncio
 import logging
 import os
 import subprocess
@@ -13,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import azure.servicebus
 import pytest
 import yaml
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.servicebus._pyamqp import cbs
 from azure.servicebus.management import ServiceBusAdministrationClient
 
@@ -27,8 +29,8 @@ from cdsbridge.emulator.server import Issuer, Right, RunningBroker, run_in_threa
 from cdsbridge.emulator.server.access import Grant
 from cdsbridge.model.errors import NotPermitted, ServiceUnreachable
 from cdsbridge.pipelines.exit import Exit, exit_code
-from cdsbridge.sources import Ending, ServiceBusSource
-from cdsbridge.sources.connect import credential_of
+from cdsbridge.sources import Ending, ServiceBusSource, connect_async
+from cdsbridge.sources.connect import credential_of, explain
 from cdsbridge.sources.intake import Reading, reading_from
 from cdsbridge.sources.peek import peek
 
@@ -108,6 +110,38 @@ def test_each_login_opens_a_link_that_receives_and_settles(
         assert len(settle_all(intake)) == 3
     wait_until(lambda: not any(depth(guarded, "q").values()))
     assert {asked.scope.removesuffix("/.default") for asked in entra.asked} == {f"{AUDIENCE}/"}
+
+
+def receive_async(configured: ServiceBusSource) -> int:
+    """Receive and settle one message by the asynchronous client; how many came."""
+
+    async def received() -> int:
+        async with (
+            connect_async.open_client(configured) as client,
+            connect_async.open_receiver(client, "q", configured) as receiver,
+        ):
+            messages = await receiver.receive_messages(1, max_wait_time=5)
+            for message in messages:
+                await receiver.complete_message(message)
+            return len(messages)
+
+    return asyncio.run(received())
+
+
+def test_the_asynchronous_client_logs_in_likewise(
+    guarded: RunningBroker, login_of: Ways, entra: Entra
+) -> None:
+    if tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2]) < (7, 15):
+        pytest.skip("before 7.15 the asynchronous client cannot connect over TLS to this machine (Errno 22)")
+    post(guarded)
+    assert receive_async(source(guarded, login_of("certificate"))) == 1
+    assert [asked.way for asked in entra.asked] == ["certificate"]
+    wrong = source(guarded, login_of("secret") | {"client_secret": "a-wrong-secret"})
+    with pytest.raises(AzureError) as caught:
+        receive_async(wrong)
+    told = explain(caught.value, wrong, "q")
+    assert isinstance(told, NotPermitted)
+    assert "AADSTS7000215" in str(told)
 
 
 def refused(broker: RunningBroker, credential: dict[str, Any]) -> NotPermitted:
