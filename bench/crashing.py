@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class CrashRig:
     def __init__(self, bus: RunningBroker, folder: Path, seed: int) -> None:
         self.folder = folder
         self.conf = folder / "bridge.yaml"
-        self._bus = bus
+        self.bus = bus
         self._rng = random.Random(seed)
         self._log = folder / "bridge.log"
         self.config = write_config(folder, bus.connection_string)
@@ -133,11 +134,11 @@ class CrashRig:
         """
         if b"Traceback" in self._log.read_bytes() or b"the pipeline broke" in self._log.read_bytes():
             raise AssertionError(f"a bridge broke: see {self._log}: {self._last_words()}")
-        return verify(self.config, self._bus, self.conf, self.poster.sent())
+        return verify(self.config, self.bus, self.conf, self.poster.sent())
 
     def locked(self) -> int:
         """Return how many messages are under lock."""
-        return self._bus.call(lambda namespace: namespace.queue(QUEUE).depth()["locked"])
+        return self.bus.call(lambda namespace: namespace.queue(QUEUE).depth()["locked"])
 
     @contextmanager
     def bridge(self, *options: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -172,13 +173,29 @@ class CrashRig:
         if process.returncode != -signal.SIGKILL:
             raise AssertionError(f"{where}: the bridge ended with {process.returncode}: {self._last_words()}")
         locked = self.locked()
-        missing = acknowledged_but_missing(self.config, self._bus, self.poster.accepted)
+        missing = acknowledged_but_missing(self.config, self.bus, self.poster.accepted)
         kill = Kill(where, locked, len(missing))
         self.kills.append(kill)
         return kill
 
     def _last_words(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]
+
+
+def active(namespace: Namespace) -> int:
+    """Return how many messages of the queue wait."""
+    return namespace.queue(QUEUE).depth()["active"]
+
+
+def issued(namespace: Namespace) -> int:
+    """Return the highest number the queue has given a message."""
+    return namespace.queue(QUEUE).last_number
+
+
+def oldest(namespace: Namespace) -> int:
+    """Return the lowest number in the queue, 0 if it is empty."""
+    first = namespace.queue(QUEUE).peek(1, 1)
+    return first[0].sequence_number if first else 0
 
 
 class Poster(threading.Thread):
@@ -190,12 +207,15 @@ class Poster(threading.Thread):
     def __init__(self, bus: RunningBroker, config: BridgeConfig, seed: int) -> None:
         super().__init__(name="poster", daemon=True)
         self.accepted = 0
-        """How many posts the broker has taken so far; the queue numbers them from 1."""
+        """How many messages the broker has taken so far; the queue numbers them from 1."""
         self._bus = bus
         self._config = config
         self._seed = seed
+        self._drawn: deque[Post] = deque()
         self._posts: list[Post] = []
         self._enough = threading.Event()
+        self._held = threading.Event()
+        self._resting = threading.Event()
         self._failed: BridgeError | None = None
 
     def run(self) -> None:
@@ -213,11 +233,24 @@ class Poster(threading.Thread):
             raise self._failed
 
     def sent(self) -> Sent:
-        """Return everything that was posted, after the stop."""
+        """Return everything that was posted, as often as the broker took it, after the stop."""
         return Sent(QUEUE, tuple(self._posts))
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nothing be under way to the broker for the length of a block."""
+        self._resting.clear()
+        self._held.set()
+        self._resting.wait(PATIENCE)
+        yield
+        self._held.clear()
+
     def _count(self, sent: int) -> None:
-        self.accepted += sent
+        """Note a batch, as often as it was taken: one that was not confirmed is sent again."""
+        batch = [self._drawn.popleft() for _ in range(sent)]
+        numbered = self._bus.call(issued)
+        self._posts += batch * ((numbered - self.accepted) // sent)
+        self.accepted = numbered
 
     def _flow(self) -> Iterator[Post]:
         organization = Organization(
@@ -225,15 +258,18 @@ class Poster(threading.Thread):
         )
         posts = traffic(organization, 100_000, duplicates=0.1, reorder=40, late=0.01, poison=0.02)
         for number, post in enumerate(posts):
-            while number % 20 == 0 and self._ready() >= self.READY and not self._enough.wait(0.02):
+            while self._waits(number) and not self._enough.wait(0.02):
                 pass
             if self._enough.is_set():
                 return
-            self._posts.append(post)
+            self._drawn.append(post)
             yield post
 
-    def _ready(self) -> int:
-        return self._bus.call(lambda namespace: namespace.queue(QUEUE).depth()["active"])
+    def _waits(self, number: int) -> bool:
+        if self._held.is_set():
+            self._resting.set()
+            return True
+        return number % 20 == 0 and self._bus.call(active) >= self.READY
 
 
 def write_config(
@@ -252,10 +288,15 @@ def crash_rig(folder: Path, seed: int, lock_seconds: float = 4.0) -> Iterator[Cr
     """Lend a rig with its load running."""
     namespace = Namespace()
     namespace.create_queue(QUEUE, QueueSettings(lock_duration=lock_seconds, max_delivery_count=1_000_000))
-    with run_in_thread(namespace) as bus:
-        rig = CrashRig(bus, folder, seed)
-        rig.poster.start()
-        try:
-            yield rig
-        finally:
-            rig.poster.stop()
+    with run_in_thread(namespace) as bus, loaded(CrashRig(bus, folder, seed)) as rig:
+        yield rig
+
+
+@contextmanager
+def loaded(rig: CrashRig) -> Iterator[CrashRig]:
+    """Lend a rig with its load running."""
+    rig.poster.start()
+    try:
+        yield rig
+    finally:
+        rig.poster.stop()

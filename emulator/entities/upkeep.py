@@ -77,6 +77,11 @@ class Upkeep:
         return len(self._stock.messages)
 
     @property
+    def last_number(self) -> int:
+        """The sequence number that was given last; 0 if none was."""
+        return self._next_number - 1
+
+    @property
     def bytes(self) -> int:
         """How many bytes the messages have."""
         return sum(message.content.size for message in self._stock.messages.values())
