@@ -22,6 +22,13 @@ def arm_command(port: int, fault: Mapping[str, Any], output: str) -> int:
     return Exit.OK
 
 
+def lose_locks_command(port: int, entity: str, count: int | None, output: str) -> int:
+    """Let locks of an entity lapse now and tell how many have; return the exit code."""
+    answer = _ask(port, "POST", "/locks", {"entity": entity, "count": count})
+    typer.echo(json.dumps(answer) if output == "json" else f"{answer['lost']} locks of {entity} have lapsed")
+    return Exit.OK
+
+
 def list_command(port: int, output: str) -> int:
     """Show the faults that are armed, with how often they struck; return the exit code."""
     faults = _ask(port, "GET", "")["faults"]

@@ -70,6 +70,26 @@ class Accepting(Receiving):
             self._lapse_sessions(now, now)
             self.announce()
 
+    def lose_locks(self, count: int | None = None) -> int:
+        """Let locks lapse at once, those that would lapse first.
+
+        Args:
+            count: How many; ``None``: all.  Where sessions are required, of sessions.
+
+        Returns:
+            How many have lapsed.
+        """
+        now = self._catch_up()
+        if self.sessions is None:
+            lost = self._locks.end_first(count)
+            self._fail(lost, now)
+            self.announce()
+            return len(lost)
+        held = sorted(self.sessions.held.values(), key=lambda session: session.locked_until)[:count]
+        for session in held:
+            self.lapse_session(session)
+        return len(held)
+
     def renew_session(self, session: HeldSession) -> float:
         """Let the lock of a session hold a whole lock duration from now.
 

@@ -63,6 +63,10 @@ class Locks:
             message.locked_until = until
             self._held[key] = message
 
+    def end_first(self, count: int | None) -> list[StoredMessage]:
+        """End so many locks, or all, those that lapse first; yield the messages they held."""
+        return self.end(list(islice(self._held, count)))
+
     def lapse(self, now: float) -> list[StoredMessage]:
         """End the locks that have lapsed and yield the messages they held."""
         count = 0

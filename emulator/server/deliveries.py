@@ -1,5 +1,6 @@
 """Links on which clients receive messages from an entity, and settle them."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,7 @@ from ..entities.errors import EntityError
 from ..entities.message import Delivery
 from .amending import amender
 from .delivering import encode_delivery, tag_of
-from .faults import Kind, Point
+from .faults import Blow, Kind, Point
 from .links import SERIAL, OutboundLink
 
 if TYPE_CHECKING:
@@ -87,12 +88,26 @@ class EntityOutbound(OutboundLink):
         self.use()
         blow = self.session.connection.strike(Point.DELIVER, self._entity.name)
         if blow.kind is Kind.REORDER:
-            blow.random.shuffle(deliveries)
+            deliveries = self._reordered(deliveries, blow)
         self._transfer(deliveries)
         if blow.kind is Kind.LOSE_LOCK:
             self._entity.lapse([delivery.token for delivery in deliveries if delivery.token is not None])
         elif blow.refusal is not None:
             self.detach(blow.refusal.condition, blow.refusal.description)
+
+    def _reordered(self, deliveries: list[Delivery], blow: Blow) -> list[Delivery]:
+        """Mix deliveries, or leave out those that are held back; what is not locked is only mixed."""
+        if not blow.seconds or not self._lock:
+            return blow.random.sample(deliveries, len(deliveries))
+        count = len(deliveries) if blow.messages is None else min(blow.messages, len(deliveries))
+        held = {each.token for each in blow.random.sample(deliveries, count)}
+        asyncio.get_running_loop().call_later(blow.seconds, self._give_back, held)
+        return [each for each in deliveries if each.token not in held]
+
+    def _give_back(self, held: set[UUID | None]) -> None:
+        """Let messages that were held back be delivered; if their session is lost, they are free already."""
+        with suppress(EntityError):
+            self._entity.release([token for token in held if token is not None])
 
     def _transfer(self, deliveries: list[Delivery]) -> None:
         session, frames = self.session, list[bytes]()

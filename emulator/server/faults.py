@@ -73,7 +73,8 @@ class Fault:
             ``kill`` ends the process; ``detach`` forces the link off,
             ``refuse`` gives an error, ``lose-lock`` lets the locks lapse at once (at
             ``deliver``: the messages are delivered a second time), ``duplicate``
-            accepts what is sent twice, ``reorder`` mixes what is delivered in one go.
+            accepts what is sent twice, ``reorder`` mixes what is delivered in one go, or with
+            ``seconds`` holds some of it back, under lock, while later messages are delivered.
         at: ``connect``, ``auth`` (a token is put), ``attach``; ``send``, before a message is
             accepted, or ``sent``, after that and before the sender is told;
             ``deliver``; ``settle`` and ``settled``, likewise; ``request``, at the
@@ -83,11 +84,13 @@ class Fault:
         skip: Chances it lets pass first.
         chance: How likely it strikes at each chance after these, above 0 to 1.
         seed: Of the generator that decides, and that mixes.
-        seconds: Of a delay.
+        seconds: Of a delay; of a reorder: how long messages are held back.
         condition: The error of ``detach`` and ``refuse``; without one the usual:
             ``amqp:link:detach-forced``, ``amqp:unauthorized-access`` for tokens and links,
             else ``com.microsoft:server-busy``.
         description: The sentence to it.
+        messages: Of a reorder with seconds: how many messages of one go are held back, at most;
+            ``None``: all.
 
     Raises:
         ValueError: There is no such fault.
@@ -103,6 +106,7 @@ class Fault:
     seconds: float = 0.0
     condition: str = ""
     description: str = "A fault that was asked for."
+    messages: int | None = None
 
     def __post_init__(self) -> None:
         allowed = _WHERE[self.kind]
@@ -115,6 +119,10 @@ class Fault:
             raise ValueError("count must be at least 1 or none, skip and seconds at least 0")
         if self.kind is Kind.DELAY and not self.seconds:
             raise ValueError("a delay needs seconds above 0")
+        if self.messages is not None and (
+            self.kind is not Kind.REORDER or not self.seconds or self.messages < 1
+        ):
+            raise ValueError("messages, at least 1, are those a reorder holds back for some seconds")
 
     @property
     def reason(self) -> str:
@@ -188,11 +196,15 @@ class Blow:
         kind: What strikes; ``None``: nothing.
         random: What mixes.
         refusal: What is answered in place of what was asked, of ``refuse`` and ``detach``.
+        seconds: For how long messages are held back, of ``reorder``.
+        messages: How many at most; ``None``: all.
     """
 
     kind: Kind | None = None
     random: Random = field(default_factory=Random)
     refusal: EntityError | None = None
+    seconds: float = 0.0
+    messages: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -209,7 +221,7 @@ def blow_of(armed: Armed) -> Blow:
     fault = armed.fault
     refused = fault.kind in {Kind.REFUSE, Kind.DETACH}
     refusal = EntityError(fault.reason, fault.description) if refused else None
-    return Blow(fault.kind, armed.random, refusal)
+    return Blow(fault.kind, armed.random, refusal, fault.seconds, fault.messages)
 
 
 class Faults:

@@ -106,6 +106,14 @@ class ServiceBusFixture:
         """Let a fault wait for its chances until the test ends; its number."""
         return self.broker.arm(fault)
 
+    def lose_locks(self, address: str, count: int | None = None) -> int:
+        """Let locks of an entity lapse now, so many, those that would lapse first, or all; how many have.
+
+        Raises:
+            EntityError: There is none at the address.
+        """
+        return self.broker.lose_locks(address, count)
+
     def close(self) -> None:
         """Delete what was created, and disarm all faults."""
         self.broker.disarm()

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
 from ..entities.namespace import Namespace
+from .access import Policy
 from .listener import EmbeddedServiceBus
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -25,6 +26,8 @@ def serve(
     key: str | None = None,
     faults: bool = False,
     certificate: Path | None = None,
+    policies: Sequence[Policy] = (),
+    idle_limits: bool = False,
 ) -> None:
     """Serve entities until SIGINT or SIGTERM, then part with clients and close the store.
 
@@ -40,6 +43,8 @@ def serve(
         key: The shared access key clients must hold; without one, any will do.
         faults: Whether faults are taken over HTTP.
         certificate: As of :class:`EmbeddedServiceBus`; where one is given it is made at once.
+        policies: Likewise.
+        idle_limits: Likewise.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -57,6 +62,8 @@ def serve(
             kill=lambda: os._exit(_KILLED),
             faults=faults,
             certificate=certificate,
+            policies=policies,
+            idle_limits=idle_limits,
         )
         asyncio.run(_until_signal(bus, on_ready))
     finally:

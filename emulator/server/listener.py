@@ -148,7 +148,7 @@ class EmbeddedServiceBus:
         broker.faults, broker.kill = self._faults, self._kill
         broker.routes.append(websocket_route(lambda: Connection(broker)))
         if self._takes_faults:
-            broker.routes.append(fault_route(self.arm, self.disarm, self.armed))
+            broker.routes.append(fault_route(self.arm, self.disarm, self.armed, self.lose_locks))
         self._server = await loop.create_server(lambda: Front(broker, self._tls), self._host, self._port)
         service = AdminService(
             self.namespace, lambda header, path: self.access.permits(header, Right.MANAGE, path), _NAME
@@ -206,6 +206,14 @@ class EmbeddedServiceBus:
     def armed(self) -> list[Armed]:
         """The faults that were armed and not disarmed, with how often they struck."""
         return self._faults.armed()
+
+    def lose_locks(self, entity: str, count: int | None = None) -> int:
+        """Let locks of an entity lapse at once, those that would lapse first, so many or all; how many have.
+
+        Raises:
+            EntityError: There is none at the address.
+        """
+        return self.namespace.queue(entity).lose_locks(count)
 
     def _watch_idle(self) -> None:
         self._part()

@@ -83,6 +83,18 @@ class RunningBroker:
         """How often a fault has struck; 0 of one that is not armed."""
         return self._run(lambda: next((each.hits for each in self._bus.armed() if each.number == number), 0))
 
+    def lose_locks(self, entity: str, count: int | None = None) -> int:
+        """Let locks lapse at once, those that would lapse first; how many have.
+
+        Args:
+            entity: The address of a queue, subscription or dead-letter queue.
+            count: How many; ``None``: all.  Where sessions are required, of sessions.
+
+        Raises:
+            EntityError: There is none at the address.
+        """
+        return self.call(lambda namespace: namespace.queue(entity).lose_locks(count))
+
     def _run(self, function: Callable[[], _T]) -> _T:
         async def run() -> _T:
             return function()

@@ -29,7 +29,12 @@ def arm(
     skip: Annotated[int, typer.Option(min=0, help="Chances to let pass first.")] = 0,
     chance: Annotated[float, typer.Option(help="How likely at each chance, above 0 to 1.")] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same strikes.")] = 0,
-    seconds: Annotated[float, typer.Option(help="Of a delay.")] = 0.0,
+    seconds: Annotated[
+        float, typer.Option(help="Of a delay; of a reorder, how long messages are held back.")
+    ] = 0.0,
+    messages: Annotated[
+        int | None, typer.Option(min=1, help="Of a reorder with --seconds: how many of one go; else all.")
+    ] = None,
     condition: Annotated[str, typer.Option(help="Error of detach and refuse; else the usual.")] = "",
     port: Port = 5672,
     output: Output = "text",
@@ -48,9 +53,29 @@ def arm(
             "chance": chance,
             "seed": seed,
             "seconds": seconds,
+            "messages": messages,
             "condition": condition,
         }
         return arm_command(port, fault, output)
+
+    end(work, verbose=False)
+
+
+@app.command("lose-locks", epilog="Example: cdsbridge fault lose-locks --entity orders --count 3")
+def lose_locks(
+    entity: Annotated[str, typer.Option(help="Queue, subscription or dead-letter queue.")],
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many, those that would lapse first; else all.")
+    ] = None,
+    port: Port = 5672,
+    output: Output = "text",
+) -> None:
+    """Let locks that are held now lapse at once; where sessions are required, those of sessions."""
+
+    def work() -> int:
+        from ..faulting import lose_locks_command  # noqa: PLC0415
+
+        return lose_locks_command(port, entity, count, output)
 
     end(work, verbose=False)
 

@@ -10,7 +10,10 @@ from .options import Conf, Encodings, Settings, Verbose, end
 app = typer.Typer()
 
 
-@app.command(epilog="Example: cdsbridge emulator --queue dataverse --store broker.db")
+@app.command(
+    epilog="Example: cdsbridge emulator --queue dataverse --store broker.db; "
+    "cdsbridge emulator --queue orders --policy reader:listen:READER_KEY:orders"
+)
 def emulator(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 5672,
@@ -34,6 +37,15 @@ def emulator(
         str | None,
         typer.Option(help="Environment variable with the key clients must hold; else any key will do."),
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Access policy as name:rights:variable[:entity]; the variable has the key; repeatable."
+        ),
+    ] = None,
+    idle_limits: Annotated[
+        bool, typer.Option("--idle-limits", help="Detach links that are idle for ten minutes, as Azure does.")
+    ] = False,
 ) -> None:
     """Run the embedded Service Bus by itself: for development and tests, never for production."""
 
@@ -54,6 +66,8 @@ def emulator(
             latency_ms,
             faults=faults,
             key_variable=key_variable,
+            policies=policy or (),
+            idle_limits=idle_limits,
         )
 
     end(work, verbose=False)

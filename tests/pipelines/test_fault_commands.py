@@ -13,6 +13,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 from typer.testing import CliRunner, Result
 
+from cdsbridge.emulator.entities.message import Content
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.server import EmbeddedServiceBus, RunningBroker, run_in_thread
 from cdsbridge.pipelines.cli import app
@@ -53,6 +54,17 @@ def test_a_fault_is_armed_strikes_is_shown_and_cleared(
         assert fault("clear", str(number)).exit_code == 0
         sender.send_messages(ServiceBusMessage("x"))
     assert fault("list").stdout == "no fault is armed\n"
+
+
+def test_locks_that_are_held_are_lost_when_asked(broker: RunningBroker, fault: Callable[..., Result]) -> None:
+    broker.call(lambda namespace: namespace.queue("orders").send([Content(body=b"x")] * 3))
+    broker.call(lambda namespace: namespace.queue("orders").receive(9, lock=True))
+    lost = fault("lose-locks", "--entity", "orders", "--count", "2")
+    assert lost.stdout == "2 locks of orders have lapsed\n"
+    again = fault("lose-locks", "--entity", "orders", "--output", "json")
+    assert json.loads(again.stdout)["lost"] >= 1
+    nowhere = fault("lose-locks", "--entity", "nowhere")
+    assert (nowhere.exit_code, "The emulator refuses that" in nowhere.stderr) == (78, True)
 
 
 @pytest.mark.parametrize(

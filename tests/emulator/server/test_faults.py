@@ -24,8 +24,10 @@ from cdsbridge.emulator.amqp.performatives import (
 )
 from cdsbridge.emulator.amqp.sections import DATA, section
 from cdsbridge.emulator.entities.clock import ManualClock
+from cdsbridge.emulator.entities.errors import EntityError
 from cdsbridge.emulator.entities.message import Content
 from cdsbridge.emulator.entities.namespace import Namespace
+from cdsbridge.emulator.entities.sessions import HeldSession
 from cdsbridge.emulator.entities.settings import QueueSettings
 from cdsbridge.emulator.server import Fault, Kind, Point, RunningBroker, run_in_thread
 from cdsbridge.emulator.server.faults import Armed, Faults, fault_from
@@ -179,6 +181,91 @@ def test_messages_of_one_go_are_mixed_the_same_way_for_the_same_seed(
         broker.call(lambda namespace: namespace.delete_queue("mixed"))
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == [b"%d" % number for number in range(9)] != orders[0]
+
+
+def payloads(wire: Any, count: int) -> list[bytes]:
+    found: list[bytes] = []
+    for _ in range(count):
+        wire.hear(Transfer)
+        found.append(wire.payload[-1:])
+    return found
+
+
+def test_messages_that_are_held_back_come_behind_later_ones_and_their_counts_are_as_before(
+    broker: RunningBroker, wire: Any, queue: str
+) -> None:
+    contents = [Content(body=section(DATA, b"%d" % number)) for number in range(9)]
+    broker.call(lambda namespace: namespace.queue(queue).send(contents[:4]))
+    broker.arm(Fault(Kind.REORDER, Point.DELIVER, queue, seconds=0.3, messages=2, seed=1))
+    wire.begin()
+    wire.receive_from(queue)
+    wire.credit(9)
+    first = payloads(wire, 2)
+    broker.call(lambda namespace: namespace.queue(queue).send(contents[4:]))
+    assert payloads(wire, 5) == [b"%d" % number for number in range(4, 9)]
+    later = payloads(wire, 2)
+    assert first == sorted(first)
+    assert later == sorted(later)
+    assert sorted(first + later) == [b"0", b"1", b"2", b"3"]
+    held = broker.call(lambda namespace: namespace.queue(queue).peek(1, 9))
+    assert [message.delivery_count for message in held] == [0] * 9
+
+
+def test_all_of_one_go_can_be_held_back_and_comes_again(
+    broker: RunningBroker, patient: ServiceBusClient, fill: Callable[..., None], queue: str
+) -> None:
+    fill(3)
+    broker.arm(Fault(Kind.REORDER, Point.DELIVER, queue, seconds=0.2))
+    with patient.get_queue_receiver(queue) as receiver:
+        found = receiver.receive_messages(3, 5)
+        assert [message.sequence_number for message in found] == [1, 2, 3]
+        assert [message.delivery_count for message in found] == [0, 0, 0]
+        for message in found:
+            receiver.complete_message(message)
+
+
+def test_locks_that_are_held_are_lost_at_a_chosen_moment_those_first_that_would_lapse_first(
+    broker: RunningBroker, wire: Any, fill: Callable[..., None], queue: str
+) -> None:
+    fill(3)
+    wire.begin()
+    wire.receive_from(queue)
+    wire.credit(3)
+    wire.transfers(3)
+
+    def counts() -> list[int]:
+        found = broker.call(lambda namespace: namespace.queue(queue).peek(1, 9))
+        return [message.delivery_count for message in found]
+
+    assert (broker.lose_locks(queue, 2), counts()) == (2, [1, 1, 0])
+    assert (broker.lose_locks(queue), counts()) == (1, [1, 1, 1])
+    assert broker.lose_locks(queue) == 0
+    wire.credit(6)
+    wire.transfers(3)
+    with pytest.raises(EntityError):
+        broker.lose_locks("nowhere")
+
+
+def test_the_locks_of_sessions_are_lost_with_all_their_messages(broker: RunningBroker) -> None:
+    name = "held-sessions"
+
+    def hold(namespace: Namespace) -> list[HeldSession | None]:
+        queue = namespace.create_queue(name, QueueSettings(requires_session=True))
+        queue.send([Content(body=BODY, session_id=each) for each in ("a", "a", "b")])
+        held = [queue.accept_session(each) for each in ("a", "b")]
+        for session in held:
+            assert session is not None
+            session.receive(9, lock=True)
+        return held
+
+    first, second = broker.call(hold)
+    assert first is not None
+    assert second is not None
+    assert broker.lose_locks(name, 1) == 1
+    assert (first.lost, second.lost) == (True, False)
+    found = broker.call(lambda namespace: namespace.queue(name).peek(1, 9))
+    assert [message.delivery_count for message in found] == [1, 1, 0]
+    broker.call(lambda namespace: namespace.delete_queue(name))
 
 
 def test_what_is_sent_is_accepted_twice(broker: RunningBroker, wire: Any, queue: str) -> None:
@@ -340,6 +427,7 @@ def test_of_two_faults_the_first_strikes_until_it_is_spent_or_disarmed() -> None
         ({"kind": "reorder", "at": "send"}, "'reorder' cannot happen at 'send', only at deliver"),
         ({"kind": "drop", "at": "send", "chance": 0}, "chance is 0"),
         ({"kind": "delay", "at": "send"}, "a delay needs seconds"),
+        ({"kind": "reorder", "at": "deliver", "messages": 2}, "messages, at least 1, are those a reorder"),
         ({"kind": "drop", "at": "send", "often": 3}, "a fault has no often"),
         ({"kind": "drop", "at": "send", "count": "two"}, "wrong type"),
         ({"kind": "drop", "at": "send", "count": 0}, "count must be at least 1"),
