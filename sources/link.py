@@ -28,6 +28,7 @@ from .connect import open_client, open_receiver
 from .convert import Received, from_message, from_transfer, leave_transfers_unbuilt, now_us
 from .explain import explain
 from .journal import Journal, Key
+from .keep_alive import listen_alone
 from .plan import ReadPlan
 from .progress import Progress
 from .settlement import Held
@@ -212,6 +213,7 @@ class Link(threading.Thread):
             return
 
     def _receive(self, receiver: ServiceBusReceiver, granted: int) -> int:
+        listen_alone(receiver, alone=True)
         wait = SHORT_WAIT if self._settler.held else self._shared.source.wait
         envelopes: tuple[Envelope, ...] = ()
         try:

@@ -18,6 +18,7 @@ from ..model.verdict import Disposition, Outcome
 from .config import ServiceBusSource
 from .convert import Received
 from .gather import GatherSettlement
+from .keep_alive import listen_alone
 from .settlement import (
     MANAGEMENT_LIMIT,
     PATIENCE,
@@ -111,6 +112,7 @@ class Settler:
     def pause(self) -> None:
         """Let nothing come while nothing is received."""
         withdraw_credit(self._receiver)
+        listen_alone(self._receiver, alone=False)
 
     def _as_held(self, found: Sequence[Received]) -> list[Held]:
         now, wall = time.monotonic(), time.time()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .settlement import Held
 
 _FIRST: Final = 0.5
-_MOST: Final = 3.0
+_MOST: Final = 2.0
 _BUSY: Final = b"com.microsoft:server-busy"
 
 
@@ -36,11 +36,11 @@ def is_throttled(error: BaseException) -> bool:
 
 
 class Waits:
-    """How long to wait for a broker that is busy: half a second, then twice as long each time, 3 s at most.
+    """How long to wait for a broker that is busy: half a second, then twice as long each time, 2 s at most.
 
     >>> waits = Waits()
     >>> [waits.next() for _ in range(5)]
-    [0.5, 1.0, 2.0, 3.0, 3.0]
+    [0.5, 1.0, 2.0, 2.0, 2.0]
     >>> waits.over()
     >>> waits.next()
     0.5

@@ -1,5 +1,6 @@
 """Receiving, renewing, settling and ending, through the real SDK over TCP."""
 
+import math
 import socket
 import threading
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 import azure.servicebus
 import pytest
-from azure.servicebus import ServiceBusClient
+from azure.servicebus import ServiceBusClient, ServiceBusReceiver
 
 from cdsbridge.emulator.entities.namespace import Namespace
 from cdsbridge.emulator.entities.settings import QueueSettings
@@ -141,6 +142,28 @@ def test_receiving_stops_at_the_bound_and_goes_on_below_it(
             rest += len(batch.envelopes)
             intake.settle(dispositions(batch))
     assert rest == 30
+
+
+def test_the_sdks_thread_reads_the_connection_only_while_nothing_is_received(
+    make_queue: MakeQueue, send: Send, source_of: SourceOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intervals: list[float] = []
+
+    def receive(receiver: ServiceBusReceiver, *args: Any, **options: Any) -> Any:
+        intervals.append(receiver._handler._keep_alive_interval)
+        return received(receiver, *args, **options)
+
+    received = ServiceBusReceiver.receive_messages
+    monkeypatch.setattr(ServiceBusReceiver, "receive_messages", receive)
+    queue = make_queue()
+    send(queue, 3)
+    with reading_from(Reading(source_of(queue, max_in_flight=3), Ending.never(), None)) as intake:
+        envelopes = take(intake, 3)
+        (link,) = intake._links[queue]
+        wait_until(lambda: link._settler._receiver._handler._keep_alive_interval == 5)
+        intake.settle(dispositions(MicroBatch(queue, tuple(envelopes))))
+        wait_until(lambda: len(intervals) > 2)
+    assert set(intervals) == {math.inf}
 
 
 def test_what_was_not_settled_goes_back_when_reading_stops(
