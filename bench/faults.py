@@ -118,6 +118,7 @@ FAULTS: Final[dict[str, Case]] = {
     "delay": Case(armed(Fault(Kind.DELAY, Point.SETTLE, QUEUE, seconds=2.0))),
     "duplicate": Case(armed(Fault(Kind.DUPLICATE, Point.SEND, QUEUE, count=2))),
     "reorder": Case(armed(Fault(Kind.REORDER, Point.DELIVER, QUEUE, count=5))),
+    "hold back": Case(armed(Fault(Kind.REORDER, Point.DELIVER, QUEUE, count=5, seconds=1.5, messages=20))),
     "silence": Case(armed(Fault(Kind.SILENCE, Point.DELIVER, QUEUE)), SILENT),
     "broker killed": Case(Stage.kill_broker, SOON, mortal_rig),
     "bridge killed": Case(Stage.kill_bridge),

@@ -169,7 +169,10 @@ def test_a_busy_broker_is_waited_out_on_the_link_that_is_open(
         envelopes = take(intake, 20)
         on_link = ending == "completed" and SDK >= (7, 15)
         points = [Point.SETTLE, Point.REQUEST] if on_link else [Point.REQUEST]
-        armed = [bus.arm(Fault(Kind.REFUSE, point, queue, count=5)) for point in points]
+        first = {Point.SETTLE: 1}
+        armed = [
+            bus.arm(Fault(Kind.REFUSE, point, queue, count=5, skip=first.get(point, 0))) for point in points
+        ]
         some = dispositions(
             MicroBatch(queue, (*envelopes[:5], *envelopes[8:])),
             COMMITTED if ending == "completed" else Verdict.rejected(Reason.NO_KEY, "It has no key."),
