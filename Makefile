@@ -2,7 +2,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 OLDEST_SDK := 7.14.3
-SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/sources/test_outages.py tests/sources/test_passes.py tests/sources/test_entities.py tests/sources/test_ways_in.py tests/login/test_service_bus.py tests/emulator/server
+SDK_TESTS := tests/sources/test_settlement.py tests/sources/test_intake.py tests/sources/test_outages.py tests/sources/test_passes.py tests/sources/test_handed_back.py tests/sources/test_entities.py tests/sources/test_ways_in.py tests/login/test_service_bus.py tests/emulator/server
 MARIADB := .cache/mariadb
 NODE_CLIENT := .cache/node/node_modules
 OLD_SDK_DIR := .cache/azure-servicebus-$(OLDEST_SDK)

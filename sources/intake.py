@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from ..model.envelope import MicroBatch
 from ..model.errors import BridgeError, ServiceUnreachable
 from ..model.verdict import Disposition, DispositionBatch
+from .address import Address
 from .buffer import Buffer
 from .caution import Caution
 from .config import ServiceBusSource
@@ -24,11 +25,16 @@ from .link import Link, Shared
 from .plan import ReadPlan
 from .progress import Progress
 from .session_link import SessionLink
+from .sifting import Handing
+from .trials import Trials
+from .unlocked import Unlocked
 
 _OPEN_TIMEOUT: Final = 180.0
 """Seconds the SDK's own retries may take before the first link is open."""
 _CLOSE_TIMEOUT: Final = 30.0
 """Seconds that settling what was handed in may take at the end."""
+_UNTOLD: Final = 900.0
+"""Seconds after which an end that nobody tells of is not waited for, at least."""
 
 
 class Reading(NamedTuple):
@@ -45,11 +51,13 @@ class Intake:
 
     def __init__(self, reading: Reading) -> None:
         """Set up the threads; nothing is opened yet."""
-        source = reading.source
+        source = self._source = reading.source
         self._buffer = Buffer(source.max_in_flight, source.max_in_flight_bytes)
-        self._caution = Caution(source.max_deliveries, source.batch)
         self._stop, self._close = threading.Event(), threading.Event()
         self._journal = Journal(Path(reading.journal)) if reading.journal else None
+        self._trials = _trials(reading)
+        after_death = self._trials is not None and self._trials.after_death
+        self._caution = Caution(source.max_deliveries, source.batch, after_death=after_death)
         self._links: dict[str, list[Link]] = {}
         self._progress = {entity: Progress(reading.ending, reading.plan) for entity in source.entities}
         for entity, progress in self._progress.items():
@@ -63,6 +71,7 @@ class Intake:
                 stop=self._stop,
                 close=self._close,
                 plan=reading.plan,
+                handing=self._handing(entity),
             )
             self._links[entity] = _links(shared)
 
@@ -140,12 +149,33 @@ class Intake:
         for link in self._all():
             if link.is_alive():
                 link.join(_CLOSE_TIMEOUT)
+        if self._trials is not None:
+            self._trials.close()
         if self._journal is not None:
             self._journal.close()
+
+    def _handing(self, entity: str) -> Handing | None:
+        if self._trials is None or not _handed_back(self._source, entity):
+            return None
+        return Handing(self._trials, Unlocked(max(self._source.renew_for, _UNTOLD)))
 
     def _all(self) -> Iterator[Link]:
         for links in self._links.values():
             yield from links
+
+
+def _handed_back(source: ServiceBusSource, entity: str) -> bool:
+    """Tell whether messages may be handed back while they are worked on; a session is read in its order."""
+    return not (source.sessions_of(entity) or Address.parse(entity).dead_letters)
+
+
+def _trials(reading: Reading) -> Trials | None:
+    """Return what the process died of, where a reading can have died of it and can write it down."""
+    source, plan = reading.source, reading.plan
+    whole = not plan.numbers and plan.limit is None and plan.selection.everything
+    if reading.journal is None or not whole or not any(_handed_back(source, e) for e in source.entities):
+        return None
+    return Trials(Path(reading.journal), source.max_deliveries)
 
 
 def _links(shared: Shared) -> list[Link]:

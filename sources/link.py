@@ -20,7 +20,7 @@ from ..model.counters import counters
 from ..model.envelope import Envelope, MicroBatch
 from ..model.errors import BridgeError, SinkUnavailable
 from ..model.failpoints import reach
-from ..model.verdict import Disposition
+from ..model.verdict import Disposition, Verdict
 from .buffer import Buffer
 from .caution import Caution
 from .config import ServiceBusSource
@@ -33,8 +33,9 @@ from .plan import ReadPlan
 from .progress import Progress
 from .settlement import Held
 from .settler import Settler
-from .sifting import Sifting
+from .sifting import Handing, Sifting
 from .throttling import Waits
+from .unlocked import Gone
 from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class Shared(NamedTuple):
     close: threading.Event
     """Settle what was handed in, then end."""
     plan: ReadPlan = ReadPlan()
+    handing: Handing | None = None
+    """What is needed to work on messages without a lock, where that can be done."""
 
 
 class Link(threading.Thread):
@@ -71,7 +74,9 @@ class Link(threading.Thread):
         self._shared = shared
         self._handed: queue.SimpleQueue[tuple[Disposition, ...]] = queue.SimpleQueue()
         self._settler = self._make_settler()
-        self._sifting = Sifting(shared.entity, shared.plan, shared.progress, self._settler, shared.caution)
+        self._sifting = Sifting(
+            shared.entity, shared.plan, shared.progress, self._settler, shared.caution, shared.handing
+        )
         self._watchdog = Watchdog(shared.source.stalled_after)
         self._waits = Waits()
         self._reduce: Callable[[Any, str, int], Received] = from_message
@@ -216,14 +221,14 @@ class Link(threading.Thread):
         listen_alone(receiver, alone=True)
         wait = SHORT_WAIT if self._settler.held else self._shared.source.wait
         envelopes: tuple[Envelope, ...] = ()
+        arrived = Gone(0, 0)
         try:
-            envelopes = self._take_over(self._messages(receiver, granted, wait))
+            envelopes, arrived = self._take_over(self._messages(receiver, granted, wait))
         finally:
-            size = sum(len(envelope.body) for envelope in envelopes)
-            self._shared.buffer.arrived(granted, len(envelopes), size)
+            self._shared.buffer.arrived(granted, *arrived)
         if envelopes:
             self._write_down(envelopes)
-            self._count(envelopes, size)
+            self._count(envelopes)
             reach("received")
             self._shared.buffer.put(MicroBatch(self._shared.entity, envelopes))
         return len(envelopes)
@@ -232,21 +237,27 @@ class Link(threading.Thread):
         """Return what the SDK receives, at most so many."""
         return receiver.receive_messages(count, max_wait_time=wait)
 
-    def _take_over(self, messages: Sequence[Any]) -> tuple[Envelope, ...]:
-        """Reduce messages to envelopes, held from now on."""
+    def _take_over(self, messages: Sequence[Any]) -> tuple[tuple[Envelope, ...], Gone]:
+        """Reduce messages to envelopes; return those that go on, and how much is under way now.
+
+        Those that ended before are only settled.
+        """
         shared, now = self._shared, now_us()
         if messages:
             self._watchdog.came()
-        found = self._sifting.sift([self._reduce(message, shared.entity, now) for message in messages])
-        self._settler.hold(found)
-        shared.progress.received([item.envelope.sequence_number for item in found])
-        return tuple(item.envelope for item in found)
+        sifted = self._sifting.sift([self._reduce(message, shared.entity, now) for message in messages])
+        taken = [*sifted.going, *(item for item, _ in sifted.ended)]
+        self._settler.hold(taken)
+        self._settler.take([_disposition(item.envelope, verdict) for item, verdict in sifted.ended])
+        shared.progress.received([item.envelope.sequence_number for item in taken])
+        arrived = Gone(len(taken), sum(len(item.envelope.body) for item in taken))
+        return tuple(item.envelope for item in sifted.going), arrived
 
     @staticmethod
-    def _count(envelopes: Sequence[Envelope], size: int) -> None:
+    def _count(envelopes: Sequence[Envelope]) -> None:
         counters.add("received", len(envelopes))
         counters.add("redelivered", sum(envelope.delivery_count > 0 for envelope in envelopes))
-        counters.add("received_bytes", size)
+        counters.add("received_bytes", sum(len(envelope.body) for envelope in envelopes))
 
     def _write_down(self, envelopes: Sequence[Envelope]) -> None:
         """Enter messages in the journal; if that fails, give them back untouched."""
@@ -256,14 +267,17 @@ class Link(threading.Thread):
         try:
             for entity, keys in _by_entity(envelopes).items():
                 journal.write("received", entity, keys)
+            self._sifting.begin(envelopes)
         except OSError as error:
             self._settler.give_back([envelope.lock_token for envelope in envelopes])
+            self._uncount(self._sifting.give_up(envelopes))
             self._held_up_until = time.monotonic() + _JOURNAL_PAUSE
             raise SinkUnavailable(
                 f"the journal cannot be written: {error}; receiving waits for it"
             ) from error
 
     def _settle_handed(self) -> None:
+        self._uncount(self._sifting.overdue())
         while True:
             try:
                 dispositions = self._handed.get_nowait()
@@ -271,13 +285,21 @@ class Link(threading.Thread):
                 if self._settler.settle_pending():
                     self._idle.set()
                 return
+            self._uncount(self._sifting.note(dispositions))
             self._settler.take(self._sifting.to_settle(dispositions))
+
+    def _uncount(self, gone: Gone) -> None:
+        """Take messages out of the count."""
+        if gone.messages:
+            self._shared.progress.dropped(gone.messages)
+            self._sifting.ended(gone.messages)
+            self._shared.buffer.ended(*gone)
 
     def _drop(self, held: Sequence[Held], settled: bool) -> None:
         """Take messages out of the count, whatever became of them."""
-        self._shared.progress.dropped(len(held))
-        self._sifting.ended(len(held))
-        self._shared.buffer.ended(len(held), sum(item.size for item in held))
+        self._uncount(Gone(len(held), sum(item.size for item in held)))
+        if not settled:
+            self._sifting.lay_down([(item.entity, item.sequence_number, item.enqueued_at) for item in held])
         if settled and self._shared.journal is not None:
             self._note_settled(self._shared.journal, held)
 
@@ -287,6 +309,10 @@ class Link(threading.Thread):
                 journal.write("settled", entity, keys)
         except OSError as error:
             _log.warning("the journal cannot be written: %s; it lacks %d settled messages", error, len(held))
+
+
+def _disposition(envelope: Envelope, verdict: Verdict) -> Disposition:
+    return Disposition(envelope.sequence_number, envelope.enqueued_at, envelope.lock_token, verdict)
 
 
 def _by_entity(messages: Sequence[Envelope] | Sequence[Held]) -> dict[str, list[Key]]:

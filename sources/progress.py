@@ -118,6 +118,10 @@ class Progress:
         """Note that everything that was to be read has been."""
         self._ended.set()
 
+    def known_to_wait(self) -> None:
+        """Note that messages lie there, though none is received."""
+        self._active = time.monotonic()
+
     def dropped(self, count: int) -> None:
         """Note messages that are settled or given up."""
         with self._lock:

@@ -1,6 +1,5 @@
 """What one link holds under lock, renewed until settled, settled in batches."""
 
-import contextlib
 import logging
 import time
 import uuid
@@ -105,9 +104,13 @@ class Settler:
         """Take over messages only to keep them from coming again while this link is open."""
         self.staying.add(self._as_held(found))
 
-    def refuse(self, found: Sequence[Received]) -> None:
-        """Give back messages that were just received and not taken over, their delivery count unchanged."""
-        self._release(self._as_held(found))
+    def hand_back(self, found: Sequence[Received]) -> set[bytes]:
+        """Give back messages that were just received and not taken over, their delivery count unchanged.
+
+        Returns:
+            Lock tokens of those that are not known to be back in their places.
+        """
+        return {item.token for item in self._release(self._as_held(found))} if found else set()
 
     def pause(self) -> None:
         """Let nothing come while nothing is received."""
@@ -188,11 +191,13 @@ class Settler:
         self._release(held)
         self._leave(held, settled=False)
 
-    def _release(self, held: Sequence[Held]) -> None:
+    def _release(self, held: Sequence[Held]) -> Sequence[Held]:
         # credit that is left would bring them again at once, to stay locked when the link closes
         withdraw_credit(self._receiver)
-        with contextlib.suppress(OperationTimeoutError):
-            settle_on_link(self._receiver, held, "released", wait=True)
+        try:
+            return settle_on_link(self._receiver, held, "released", wait=True)
+        except OperationTimeoutError:
+            return held
 
     def renew_due(self, renew_for: float) -> None:
         """Renew locks that have used up half of their time, many in a request.

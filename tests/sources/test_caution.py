@@ -50,6 +50,16 @@ def test_every_message_has_its_turn(counts: list[int], most: int, batch: int) ->
     assert caution.ask(batch) == batch
 
 
+def test_after_a_death_the_first_message_shows_in_what_company_messages_are_received() -> None:
+    caution = Caution(10, 1000, after_death=True)
+    assert caution.ask(1000) == 1
+    assert caution.admit([7]) == 0
+    assert caution.ask(1000) == 16
+    calm = Caution(10, 1000, after_death=True)
+    assert calm.admit([4]) == 1
+    assert calm.ask(1000) == 1000
+
+
 def burst(rng: random.Random, messages: int, deaths: int, poison: set[int], windows: int = 4) -> Counter[str]:
     """Let a process die again and again over one queue, each time within some windows; tell how all ended."""
     queue = dict.fromkeys(range(messages), 0)
