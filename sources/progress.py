@@ -17,8 +17,8 @@ _PEEKED: Final = 250
 _CHECK_EVERY: Final = 0.5
 """Seconds between two looks for messages below the mark."""
 _LEFT_AT_MOST: Final = 100_000
-"""Messages that may stay where they are while the others are read.  They are held under lock, some four
-hundred bytes each, and their locks are renewed a thousand in a request."""
+"""Messages that may stay where they are while the others are read.  They are held under lock, some 650
+bytes each, and their locks are renewed a thousand in a request."""
 
 
 class Progress:

@@ -3,8 +3,8 @@
 A queue gives its first message first.  What a pass over dead letters is not to take, or could
 not cure, would come again and again before the rest, so it is held until the pass ends and given
 back then: its place, its number and its time are those it had.  How many there may be is for
-:class:`cdsbridge.sources.progress.Progress` to say.  A receiver that holds as many as the service
-lets one hold is laid aside, still open, and another one goes on.
+:class:`cdsbridge.sources.progress.Progress` to say.  A receiver that holds many is laid
+aside, still open, and another one goes on.
 """
 
 import logging
@@ -28,7 +28,8 @@ DESCRIPTION_NOW: Final = "CdsbridgeErrorDescription"
 """Application property with the sentence to it."""
 _DESCRIPTION_LIMIT: Final = 1024
 _ON_ONE_RECEIVER: Final = 4000
-"""Messages held on one receiver: Service Bus delivers no more to one that holds about 5,000."""
+"""Messages held on one receiver.  A precaution: the service is said to detach links that hold too many,
+and 5,000 was the session window of one of its clients (azure-sdk-for-net, pull request 16163)."""
 
 
 class Staying:
