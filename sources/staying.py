@@ -108,21 +108,33 @@ class Staying:
         left = list(self._held.values())
         for receiver in self._receivers:
             left = settle_on_link(receiver, left, "released", wait=True)
+        self._give_up(left)
         self._held.clear()
         self._why.clear()
 
-    def _update(self, status: str, held: Sequence[Held], why: tuple[str, str]) -> list[Held]:
-        """Settle by lock token, adding properties; return those whose lock is lost.
+    def _give_up(self, left: Sequence[Held]) -> None:
+        """Give back by lock token what no link can: those that brought it are gone.
+
+        A lock that lapses costs a delivery as well, and keeps the message away until then.
+        """
+        for at in range(0, len(left), MANAGEMENT_LIMIT):
+            try:
+                self._update("abandoned", left[at : at + MANAGEMENT_LIMIT])
+            except AzureError as error:
+                _log.debug("messages come back when their locks lapse: %r", error)
+
+    def _update(self, status: str, held: Sequence[Held], why: tuple[str, str] | None = None) -> list[Held]:
+        """Settle by lock token, adding properties where there is a reason; return those whose lock is lost.
 
         The properties are those that "AMQP 1.0 in Azure Service Bus: request-response based
         operations" names properties-to-modify; what was there stays beside them.
         """
-        noted = {REASON_NOW: why[0], DESCRIPTION_NOW: why[1]}
+        noted = {REASON_NOW: why[0], DESCRIPTION_NOW: why[1]} if why else {}
 
         def request(part: Sequence[Held]) -> None:
             tokens = [uuid.UUID(bytes=item.token) for item in part]
             settle = self._receivers[-1]._settle_message_via_mgmt_link  # noqa: SLF001 - no documented call has them
-            settle(status, tokens, {"properties-to-modify": noted})
+            settle(status, tokens, {"properties-to-modify": noted} if noted else None)
 
         return in_halves(held, request)
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import azure.servicebus
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusReceiver
 
-from cdsbridge.emulator.server import RunningBroker
+from cdsbridge.emulator.server import Fault, Kind, Point, RunningBroker
 from cdsbridge.model.counters import counters
 from cdsbridge.model.verdict import Reason, Verdict
 from cdsbridge.sources import Ending, ServiceBusSource
@@ -21,6 +22,7 @@ SourceOf = Callable[..., ServiceBusSource]
 MakeQueue = Callable[..., str]
 Send = Callable[[str, int], None]
 
+SDK = tuple(int(part) for part in azure.servicebus.__version__.split(".")[:2])
 AGAIN = Verdict.rejected(Reason.BAD_VALUE, "a sentence of today")
 
 
@@ -75,6 +77,22 @@ def test_more_may_stay_than_one_receiver_holds(
         (3, 0.0, 0),
         (5, 0.0, 0),
     ]
+
+
+@pytest.mark.skipif(SDK < (7, 15), reason="azure-servicebus before 7.15 is not told whether the link settled")
+def test_what_a_detached_link_brought_is_given_back_by_its_locks(
+    bus: RunningBroker, dead_letters: str, source_of: SourceOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver laid aside for ten minutes is detached: what it brought is back at once all the same."""
+    monkeypatch.setattr("cdsbridge.sources.staying._ON_ONE_RECEIVER", 1)
+    plan = ReadPlan(selection=Selection(reasons=frozenset({"even"})))
+    with reading_from(Reading(source_of(dead_letters, batch=1), Ending.at_mark(), None, plan)) as intake:
+        assert len(settle_all(intake)) == 3
+        detached = bus.arm(Fault(Kind.DETACH, Point.SETTLE, entity=dead_letters))
+    assert bus.hits(detached) == 1
+    left = bus.call(lambda namespace: namespace.queue(dead_letters).peek(1, 10))
+    assert [(m.sequence_number, m.locked_until) for m in left] == [(1, 0.0), (3, 0.0), (5, 0.0)]
+    assert [m.delivery_count for m in left] == [1, 0, 0]
 
 
 def _noting(opened: list[object]) -> Callable[..., ServiceBusReceiver]:
