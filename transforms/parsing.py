@@ -141,10 +141,11 @@ def _lookups(values: pa.Array) -> Parsed:
     """Return ids, tables and names; what follows the id is mostly the same, and read once."""
     held = pc.if_else(pc.equal(values, b"null"), None, values)
     ids = pc.binary_slice(held, _ID_BEGINS, _ID_ENDS)
-    known = pc.and_(pc.starts_with(held, REFERENCE + b'"'), pc.match_substring_regex(ids, _ID))
+    rests = pc.binary_slice(held, _ID_ENDS, _LONGEST)
+    whole = pc.and_(pc.match_substring_regex(ids, _ID), pc.starts_with(rests, b'"'))
+    known = pc.and_(pc.starts_with(held, REFERENCE + b'"'), whole)
     if not pc.all(known).as_py():
         return _lookups_one_by_one(values)
-    rests = pc.binary_slice(held, _ID_ENDS, _LONGEST)
     coded = rests.dictionary_encode()
     start = REFERENCE + b'"' + NO_ID.encode()
     _, tables, names = _lookups_one_by_one(pc.binary_join_element_wise(start, coded.dictionary, b""))

@@ -122,6 +122,23 @@ def test_texts_come_back_as_they_are(found: list[str | None]) -> None:
     assert read(Form.LABEL, *(written(each).encode() for each in found)) == found
 
 
+ids = st.from_regex(r"\A[0-9a-fA-F-]{35,38}\Z") | st.uuids().map(str) | st.text()
+
+
+@given(st.lists(st.none() | st.tuples(ids, st.none() | st.text()), min_size=1, max_size=5))
+def test_lookups_come_back_as_they_are(found: list[tuple[str, str | None] | None]) -> None:
+    """Whatever their ids: one longer than a GUID is not cut."""
+    sent = [
+        b"null" if each is None else written(lookup(each[0], "contact", each[1])).encode() for each in found
+    ]
+    told = zip(
+        *(array.to_pylist() for array in parse(Form.REFERENCE, pa.array(sent, pa.binary()))), strict=True
+    )
+    assert list(told) == [
+        (None, None, None) if each is None else (each[0], "contact", each[1]) for each in found
+    ]
+
+
 @pytest.mark.parametrize("form", [form for form in Form if form > Form.ODD])
 def test_null_is_of_every_form(form: Form) -> None:
     for array in parse(form, pa.array([b"null", b"null"], pa.binary())):
