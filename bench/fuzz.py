@@ -2,7 +2,8 @@
 
 Every input is made of a number and the seed alone, so a failure can be made
 again.  Each goes through ``flatten_one``, timed, and with others of its chunk
-and sound neighbours through ``Flattener.flatten``.  Every other chunk is read
+and sound neighbours through ``Flattener.flatten``, which must give the same rows
+though it reads most of them in bulk or by the compiled engine.  Every other chunk is read
 with metadata, and with the bytes of images kept.
 
     python bench/fuzz.py --count 100000 --seed 1
@@ -31,13 +32,18 @@ from mutations import spoilt
 from rich.console import Console
 from rich.table import Table
 
-from cdsbridge.model.batch import FlattenedBatch
+from cdsbridge.model.batch import FlattenedBatch, TableBatch
 from cdsbridge.model.envelope import Envelope, MicroBatch
 from cdsbridge.model.verdict import Outcome, Reason, Verdict
 from cdsbridge.tables.types import ColumnTypes
+from cdsbridge.transforms.assembly import assemble
 from cdsbridge.transforms.flattener import Flattener
+from cdsbridge.transforms.rows import Row
 from cdsbridge.transforms.rules import FlattenRules
 from cdsbridge.transforms.thorough import flatten_one
+
+End = tuple[Verdict, Sequence[Row]]
+"""How an input ended that was read alone."""
 
 CHUNK: Final = 40
 SLOWEST: Final = 1.0
@@ -121,7 +127,9 @@ class Prover:
         self._good = good()
         self._ways = [Way(ColumnTypes(), FlattenRules()), Way(known(), FlattenRules(binaries=True))]
         self._way = self._ways[0]
-        self._good_rows = [rows_of(way.flatten(self._good), range(len(self._good))) for way in self._ways]
+        self._good_rows = [
+            rows_of(way.flatten(self._good).tables, range(len(self._good))) for way in self._ways
+        ]
         self._watched: list[str] = []
         handler = logging.Handler(logging.ERROR)
         handler.emit = lambda record: self._watched.append(record.getMessage())  # type: ignore[method-assign]
@@ -140,23 +148,23 @@ class Prover:
         tallies: dict[str, Tally] = {}
         self._way = self._ways[numbers[0] // CHUNK % 2]
         made = [(number, *self.make(number)) for number in numbers]
-        verdicts = []
+        ends: list[End] = []
         for number, kind, body in made:
             tally = tallies.setdefault(kind, Tally())
-            verdict, faults = self.alone(body, measured=number % SAMPLE == 0, tally=tally)
-            verdicts.append(verdict)
+            end, faults = self.alone(body, measured=number % SAMPLE == 0, tally=tally)
+            ends.append(end)
             tally.inputs += 1
-            tally.ends[end_of(verdict)] += 1
+            tally.ends[end_of(end[0])] += 1
             tally.failures += [Failure(f"{self._seed}-{number}-{kind}", body, what) for what in faults]
         bodies = [body for _, _, body in made]
-        for what in self.together(bodies, verdicts):
+        for what in self.together(bodies, ends):
             number, kind, body = made[0]
             name = f"{self._seed}-{number}-together"
             tallies[kind].failures.append(Failure(name, b"\n".join(bodies), what))
         return tallies
 
-    def alone(self, body: bytes, *, measured: bool, tally: Tally) -> tuple[Verdict, list[str]]:
-        """Flatten one input; return its verdict, and what is wrong."""
+    def alone(self, body: bytes, *, measured: bool, tally: Tally) -> tuple[End, list[str]]:
+        """Flatten one input; return how it ended, and what is wrong."""
         faults: list[str] = []
         begun = time.process_time()
         verdict, rows = flatten_one(envelope(0, body), self._way.types, self._way.rules)
@@ -172,24 +180,32 @@ class Prover:
             tally.largest = max(tally.largest, (peak - SLACK) / max(len(body), 1))
             if peak > TIMES * len(body) + MORE:
                 faults.append(f"held {peak} bytes at once for a body of {len(body)}")
-        return verdict, faults
+        return (verdict, rows), faults
 
-    def together(self, bodies: Sequence[bytes], verdicts: Sequence[Verdict]) -> Iterator[str]:
+    def together(self, bodies: Sequence[bytes], ends: Sequence[End]) -> Iterator[str]:
         """Flatten inputs with sound neighbours; yield what is wrong."""
         self._watched.clear()
         sent = [*self._good, *bodies, *self._good]
         flat = self._way.flatten(sent)
         yield from self._watched
         size = len(self._good)
-        for at, (verdict, alone) in enumerate(zip(flat.verdicts[size:-size], verdicts, strict=True)):
+        for at, (verdict, (alone, _)) in enumerate(zip(flat.verdicts[size:-size], ends, strict=True)):
             if verdict != alone:
                 yield f"input {at} of the chunk: {verdict} in a batch, {alone} alone"
+        sound = [flatten_one(envelope(0, body), self._way.types, self._way.rules) for body in self._good]
+        one_by_one = [*sound, *ends, *sound]
+        made = assemble((at, row) for at, (_, rows) in enumerate(one_by_one) for row in rows)
+        every = range(len(sent))
+        read = zip(rows_of(flat.tables, every), rows_of(made, every), strict=True)
+        for at, (together, apart) in enumerate(read):
+            if together != apart:
+                yield f"input {at - size} of the chunk has other rows in a batch than alone"
         counted = Counter(at for table in flat.tables for at in table.positions.to_pylist())
         for at, verdict in enumerate(flat.verdicts):
             if counted[at] != verdict.rows:
                 yield f"input {at - size} of the chunk has {counted[at]} rows, not {verdict.rows}"
         neighbours = [*range(size), *range(len(sent) - size, len(sent))]
-        if rows_of(flat, neighbours) != self._good_rows[self._ways.index(self._way)] * 2:
+        if rows_of(flat.tables, neighbours) != self._good_rows[self._ways.index(self._way)] * 2:
             yield "rows of sound neighbours are not as they are without it"
 
 
@@ -223,11 +239,11 @@ def peak_of(body: bytes) -> int:
         tracemalloc.stop()
 
 
-def rows_of(flat: FlattenedBatch, positions: Iterable[int]) -> list[list[str]]:
+def rows_of(tables: Iterable[TableBatch], positions: Iterable[int]) -> list[list[str]]:
     """Return the rows of some messages, in their order; cells that are null left out."""
     wanted = {position: at for at, position in enumerate(positions)}
     found: list[list[str]] = [[] for _ in wanted]
-    for table in flat.tables:
+    for table in tables:
         at_rows = [(row, at) for row, at in enumerate(table.positions.to_pylist()) if at in wanted]
         for row, at in at_rows:
             cells = [

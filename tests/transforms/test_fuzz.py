@@ -51,3 +51,11 @@ def test_a_neighbour_that_suffers_is_found(prover: Prover, monkeypatch: pytest.M
     assert [failure.what for failure in failures] == [
         "rows of sound neighbours are not as they are without it"
     ]
+
+
+def test_rows_that_are_others_in_a_batch_are_found(prover: Prover, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "assemble", lambda _rows: ())
+    failures: list[Failure] = [each for tally in prover.prove(range(2)).values() for each in tally.failures]
+    assert {failure.what.partition(" of the chunk")[2] for failure in failures} == {
+        " has other rows in a batch than alone"
+    }
