@@ -106,7 +106,10 @@ class SinkWriter(Protocol):
 
 
 class SinkReader(Protocol):
-    """Reads back what the audit compares and hydration looks for."""
+    """Reads back what the audit compares, hydration looks for and a rehearsal asks; it writes nothing."""
+
+    def describe(self, table: str) -> TableSchema | None:
+        """Return the columns a table has now, as :meth:`SinkWriter.describe` does."""
 
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger in pieces, columns as in :data:`cdsbridge.sinks.ledger.SCHEMA`."""
@@ -142,6 +145,16 @@ class SinkReader(Protocol):
         """Return all rows of a state, by its name in the sink, in any order.
 
         A state that is not there has no rows and no columns.
+        """
+
+    def standing(self, table: str, keys: pa.StringArray) -> pa.Table:
+        """Return what stands of some rows of a state beside their values, in any order.
+
+        Columns as in :data:`cdsbridge.tables.fold.STANDING`; a state that is not there has no rows.
+
+        Args:
+            table: The state's name in the sink, not that of parties.
+            keys: Values of ``Id``, each once.
         """
 
     def close(self) -> None:

@@ -16,12 +16,12 @@ from ..tables.columns import history_name
 from ..tables.contract import Contracts
 from ..tables.names import PARTY_TABLE
 from ..tables.profile import Profile
-from ..tables.schema import TableSchema, evolve
-from .arrow_types import type_name
+from ..tables.schema import TableSchema
 from .base import Claim, SchemaMoved, Sink
+from .describing import united
 from .holding import Backoff, Holding, OnHold, log_hold, stopping
 from .pieces import numbers_of
-from .plan import MAX_COLUMNS, Plan, Rules, committed_rows, make_plan, outcomes, touched
+from .plan import Plan, committed_rows, make_plan, outcomes, rules_of, touched
 from .refused import RowsRefused
 from .slot import Slot
 
@@ -86,14 +86,7 @@ class Committer:
         self._slots: Final = [Slot(sink, claim) for sink in sinks]
         self._limits: Final = limits or Limits()
         self._clock = clock
-        self._rules: Final = Rules(
-            contracts or Contracts(),
-            min(MAX_COLUMNS, *(sink.max_columns for sink in sinks)),
-            accounted,
-            any(sink.state for sink in sinks),
-            any(sink.wants_messages for sink in sinks),
-            profile,
-        )
+        self._rules: Final = rules_of(sinks, contracts or Contracts(), profile, accounted=accounted)
         self._holding: Final = Holding(backoff or Backoff(), stop, on_hold)
         self._known: dict[str, TableSchema] = {}
         self._knows_parties = False
@@ -202,7 +195,7 @@ class Committer:
             union = TableSchema(history)
             for slot in self._slots:
                 found = self._persist(slot, partial(slot.describe, history, tables[history]))
-                union = _united(union, found, slot.sink.name) if found else union
+                union = united(union, found, slot.sink.name) if found else union
             if union.columns:
                 self._known[history] = union
 
@@ -233,19 +226,6 @@ class Committer:
             counters.add("rejected", found[Outcome.REJECTED])
         counters.add("rows", committed_rows(plan))
         counters.add("flushes")
-
-
-def _united(union: TableSchema, found: TableSchema, sink: str) -> TableSchema:
-    fields = list(found.arrow())
-    step = evolve(union, fields)
-    if step.conflicts:
-        column = fields[step.conflicts[0]]
-        raise ConfigError(
-            f"The sinks disagree about column {column.name} of table {union.table}: {sink} holds "
-            f"{type_name(column.type)}, another holds {type_name(union.columns[column.name])}. "
-            "Give one of them an empty place"
-        )
-    return step.schema
 
 
 def _dispositions(flat: FlattenedBatch, verdicts: Sequence[Verdict]) -> DispositionBatch:

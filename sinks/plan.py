@@ -23,7 +23,7 @@ from ..tables.state import state_changes
 from .agreeing import agree
 from .archive.schema import SCHEMA as MESSAGES
 from .archive.schema import archive_rows
-from .base import Flush
+from .base import Flush, Sink
 from .pieces import by_table, concatenated, pieces_of
 from .records import ledger_rows, quarantine_rows
 
@@ -51,6 +51,20 @@ class Rules:
     states: bool = False
     messages: bool = False
     profile: Profile = "native"
+
+
+def rules_of(
+    sinks: Sequence[Sink], contracts: Contracts, profile: Profile, *, accounted: bool = True
+) -> Rules:
+    """Return what plans for some sinks together are made by."""
+    return Rules(
+        contracts,
+        min(MAX_COLUMNS, *(sink.max_columns for sink in sinks)),
+        accounted,
+        any(sink.state for sink in sinks),
+        any(sink.wants_messages for sink in sinks),
+        profile,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,10 @@ from dataclasses import replace
 
 from ..model import failpoints
 from ..model.errors import SinkUnavailable
-from ..tables.columns import SYSTEM
-from ..tables.fold import SYSTEM as STATE
-from ..tables.parties import SET
 from ..tables.schema import TableSchema
-from ..tables.state import state_name
 from .archive.schema import SCHEMA as MESSAGES
 from .base import Claim, Flush, Sink, SinkWriter, Staged
+from .describing import described
 from .plan import Plan
 
 
@@ -38,14 +35,7 @@ class Slot:
             history: Name of the history in the sink.
             table: Logical name of the table.
         """
-        writer = self._live()
-        found: dict[str, object] = {}
-        if self.sink.history and (kept := writer.describe(history)):
-            found |= kept.columns
-        if self.sink.state and (state := writer.describe(state_name(table))):
-            own = {name: kind for name, kind in state.columns.items() if name not in STATE and name != SET}
-            found = {**SYSTEM, **own, **found}
-        return TableSchema(history, found) if found else None
+        return described(self.sink, self._live(), history, table)
 
     def stage(self, plan: Plan) -> None:
         """Prepare the tables and stage the flush."""

@@ -47,6 +47,9 @@ not read again since.  ``_extra``: as in the history, of what holds.  ``_version
 wrote the row.
 """
 
+STANDING: Final = pa.schema(list(SYSTEM.items()))
+"""What the fold needs to know of a held row to tell what becomes of it, its values left aside."""
+
 _TOP: Final = "*event"
 """Slot of the latest event; not spelled, for it is ``_order``."""
 

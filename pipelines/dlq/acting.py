@@ -20,7 +20,8 @@ from ...sources.plan import Again, ReadPlan
 from ..asking import agreed
 from ..exit import Exit
 from ..live import live_line
-from ..preview import preview, shown
+from ..preview.outlook import preview
+from ..preview.telling import shown
 from ..run import report
 from ..sheet import Cell, Sheet, show, show_json
 from ..supervise import RunResult, run_bridge, signals

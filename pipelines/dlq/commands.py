@@ -15,7 +15,7 @@ from ...sources.plan import Selection, reason_of, table_of
 from ..config import BridgeConfig
 from ..exit import Exit
 from ..load import load_config
-from ..preview import preview
+from ..preview.outlook import Preview, outlook
 from ..selecting import selection_of
 from ..sheet import Cell, Sheet, instant_text, shortened, show, show_json
 from .causes import advice, description_of, now_of
@@ -147,11 +147,9 @@ def group_command(chosen: Chosen, at_most: int, output: str) -> int:
 def explain_command(chosen: Chosen, at_most: int, output: str) -> int:
     """Say of each cause what it means, what a replay would do now, and what to do; return the exit code."""
     groups = grouped(chosen.messages(), at_most, by_table=False)
-    told = [(group, _replayed(chosen.config, group)) for group in groups]
+    told = [(group, outlook(chosen.config, group.samples)) for group in groups]
     if output == "json":
-        show_json(
-            [{**_group_tree(group), "advice": advice(group.cause.reason), "now": now} for group, now in told]
-        )
+        show_json([{**_group_tree(group), **_outlook_tree(group, now)} for group, now in told])
         return Exit.OK
     if not told:
         typer.echo(_NO_LETTERS)
@@ -173,12 +171,7 @@ def export_command(chosen: Chosen, file: Path, output: str) -> int:
     return Exit.OK
 
 
-def _replayed(config: BridgeConfig, group: Group) -> dict[str, int]:
-    """Return how the samples of a group would end by the rules as they are now."""
-    return dict(preview(config, group.samples, len(group.samples), sinks=False).outcomes)
-
-
-def _explained(group: Group, now: dict[str, int]) -> Iterator[str]:
+def _explained(group: Group, now: Preview) -> Iterator[str]:
     cause, count = group.cause, group.count
     code = f", code {cause.code}" if cause.code else ""
     yield f"{count.messages:,} in {count.entity}: {cause.reason or '(no reason)'}{code}"
@@ -188,9 +181,11 @@ def _explained(group: Group, now: dict[str, int]) -> Iterator[str]:
     if group.again:
         yield f"  Replayed before, and failed again as {_again(group)}."
     yield f"  {advice(cause.reason)}"
-    ended = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(now.items()))
+    ended = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(now.outcomes.items()))
     if ended:
-        yield f"  Of {len(group.samples):,} looked into, a replay would make now: {ended}."
+        yield f"  Of {now.messages:,} looked into, a replay would make now: {ended}."
+    if now.away:
+        yield f"  The sinks were not asked, whose tables may refuse more: {now.away}"
 
 
 def _again(group: Group) -> str:
@@ -215,6 +210,10 @@ def _count_tree(count: Count) -> dict[str, object]:
         "first_enqueued": instant_text(count.first),
         "last_enqueued": instant_text(count.last),
     }
+
+
+def _outlook_tree(group: Group, now: Preview) -> dict[str, object]:
+    return {"advice": advice(group.cause.reason), "now": dict(now.outcomes), "sinks_away": now.away}
 
 
 def _message_tree(envelope: Envelope) -> dict[str, object]:

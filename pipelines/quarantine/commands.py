@@ -16,7 +16,8 @@ from ..config import BridgeConfig
 from ..dlq.causes import advice
 from ..exit import Exit
 from ..load import load_config
-from ..preview import preview, preview_tree, shown
+from ..preview.outlook import outlook, preview
+from ..preview.telling import preview_tree, shown
 from ..run import report
 from ..sheet import Cell, Sheet, instant_text, shortened, show, show_json
 from .rejected import Quarantined, QuarantinedMessages, quarantined, renamed, sink_of
@@ -88,7 +89,7 @@ def show_command(
         raise ConfigError(
             f"No message with the number {number} is in quarantine; cdsbridge quarantine list tells them"
         )
-    now = preview(config, [entry.envelope], 1, sinks=False)
+    now = outlook(config, [entry.envelope])
     body = entry.envelope.body[:_BODY].decode("utf-8", "backslashreplace")
     if output == "json":
         properties = {key: str(value) for key, value in entry.envelope.properties.items()}

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from ...model.envelope import MicroBatch
 from ...model.errors import ConfigError
+from ...tables.fold import STANDING
+from ...tables.schema import TableSchema
 from ..files import Files
 from ..parquet.lake import day_in, day_of, first_of, kind_of
 from . import schema as archive_schema
@@ -69,6 +71,10 @@ class ArchiveReader:
         for group in _groups(pieces):
             yield from _archived(group, seen)
 
+    def describe(self, table: str) -> TableSchema | None:  # noqa: ARG002 - the protocol's
+        """Return ``None``: an archive has no tables."""
+        return None
+
     def ledger(self) -> Iterator[pa.Table]:
         """Yield nothing."""
         return iter(())
@@ -100,6 +106,10 @@ class ArchiveReader:
     def state(self, table: str) -> pa.Table:  # noqa: ARG002 - the protocol's
         """Return no rows: there is no current state here."""
         return pa.table({})
+
+    def standing(self, table: str, keys: pa.StringArray) -> pa.Table:  # noqa: ARG002 - the protocol's
+        """Return no rows: there is no current state here."""
+        return STANDING.empty_table()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...tables import hydration
+from ...tables.fold import STANDING
+from ...tables.schema import TableSchema
 from .. import ledger, quarantine
 from .files import Sources, aligned
 from .table import Lake, Table
@@ -20,6 +22,11 @@ class DeltaReader:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._tables: dict[str, Table] = {}
+
+    def describe(self, table: str) -> TableSchema | None:
+        """Return the columns of a table."""
+        found = self._table(table)
+        return found.schema() if found.refresh() else None
 
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger in pieces."""
@@ -75,6 +82,12 @@ class DeltaReader:
             return pa.table({})
         schema = found.schema().arrow()
         return pa.concat_tables([schema.empty_table(), *self._pieces(table, schema.names)])
+
+    def standing(self, table: str, keys: pa.StringArray) -> pa.Table:
+        """Return what stands of some rows of a state."""
+        pieces = self._pieces(table, STANDING.names)
+        found = (rows.filter(pc.is_in(rows.column("Id"), keys)).cast(STANDING) for rows in pieces)
+        return pa.concat_tables([STANDING.empty_table(), *found])
 
     def close(self) -> None:
         """Nothing is held."""

@@ -9,9 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...tables import hydration
+from ...tables.fold import STANDING
+from ...tables.schema import TableSchema
 from .. import ledger, quarantine
 from ..files import Files
 from .lake import folder_of
+from .registry import Registry
 
 _HISTORY: Final = "_history"
 _TRUNCATED: Final = (pc.field("_truncated") == pa.scalar(True)) & pc.field("_op").isin(hydration.OPERATIONS)
@@ -20,8 +23,13 @@ _TRUNCATED: Final = (pc.field("_truncated") == pa.scalar(True)) & pc.field("_op"
 class ParquetReader:
     """See :class:`cdsbridge.sinks.base.SinkReader`."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, name: str) -> None:
         self._files = files
+        self._registry = Registry(files, name)
+
+    def describe(self, table: str) -> TableSchema | None:
+        """Return the columns written down beside the table; lacking that, those in its files."""
+        return self._registry.describe(table)
 
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger file by file."""
@@ -73,6 +81,10 @@ class ParquetReader:
     def state(self, table: str) -> pa.Table:  # noqa: ARG002 - the protocol's
         """Return no rows: there is no current state here."""
         return pa.table({})
+
+    def standing(self, table: str, keys: pa.StringArray) -> pa.Table:  # noqa: ARG002 - the protocol's
+        """Return no rows: there is no current state here."""
+        return STANDING.empty_table()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -56,7 +56,7 @@ class ParquetSink(ParquetLake):
 
     def read(self) -> ParquetReader:
         """Return a live reader; see :meth:`cdsbridge.sinks.base.Sink.read`."""
-        return ParquetReader(self.files())
+        return ParquetReader(self.files(), self.name)
 
 
 @dataclass(frozen=True, slots=True)

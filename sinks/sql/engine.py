@@ -33,6 +33,9 @@ _EXTRAS: Final = {
 }
 """Extras of this package that bring the driver of a database."""
 
+_IN_FILES: Final = frozenset({"sqlite", "duckdb"})
+"""Databases that are a file."""
+
 _SQLITE_PATIENCE: Final = "PRAGMA busy_timeout = 1000"
 """Milliseconds SQLite itself waits for a lock; whoever calls us waits longer and says so."""
 
@@ -65,7 +68,8 @@ def full_url(url: str) -> URL:
 def open_engine(url: str, name: str, *, writing: bool) -> sa.Engine:
     """Return an engine; nothing is connected yet.
 
-    SQLite: the folder of the file is made; a writer's transactions take the
+    SQLite and DuckDB: a writer makes the folder of the file, a reader makes nothing and finds
+    no tables where there is no file.  SQLite: a writer's transactions take the
     write lock as they begin, so that waiting for it is bounded and no
     transaction fails half-way for want of it.
 
@@ -79,14 +83,22 @@ def open_engine(url: str, name: str, *, writing: bool) -> sa.Engine:
         SinkUnavailable: The folder cannot be made.
     """
     parsed = full_url(url)
+    if not writing and _is_missing_file(parsed):
+        parsed = parsed.set(database=":memory:")
     try:
         engine = sa.create_engine(
-            parsed, hide_parameters=True, pool_size=1, max_overflow=0, connect_args=_arguments(parsed)
+            parsed,
+            hide_parameters=True,
+            # named, for in memory SQLite has another that takes no size
+            poolclass=sa.pool.QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            connect_args=_arguments(parsed),
         )
     except (ArgumentError, NoSuchModuleError, ImportError, TypeError) as error:
         # the error of a bad URL may quote the URL
         raise ConfigError(f"{name}: {_no_driver(parsed, error)}") from None
-    if engine.dialect.name in {"sqlite", "duckdb"}:
+    if writing and engine.dialect.name in _IN_FILES:
         _make_folder(engine.url.database, name)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _settings_to_write if writing else _settings_to_read)
@@ -123,8 +135,17 @@ def _arguments(url: URL) -> Mapping[str, Any]:
     return {}
 
 
+def _is_file(database: str | None) -> bool:
+    return bool(database) and database != ":memory:" and not str(database).startswith("file:")
+
+
+def _is_missing_file(url: URL) -> bool:
+    in_file = url.get_backend_name() in _IN_FILES and _is_file(url.database)
+    return in_file and not Path(url.database or "").exists()
+
+
 def _make_folder(database: str | None, name: str) -> None:
-    if database and database != ":memory:" and not database.startswith("file:"):
+    if database and _is_file(database):
         folder = Path(database).absolute().parent
         with told(name, None):
             folder.mkdir(parents=True, exist_ok=True)

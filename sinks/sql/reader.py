@@ -8,6 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from ...tables import hydration
+from ...tables.fold import STANDING
 from ...tables.schema import TableSchema
 from ...tables.state import is_state
 from .. import ledger, quarantine
@@ -32,6 +33,13 @@ class SqlReader:
         self._secret = secret
         with self._told(), engine.begin() as connection:
             self._there = self._tables.fixed_exist(connection)
+
+    def describe(self, table: str) -> TableSchema | None:
+        """Return the columns registered for a table."""
+        if not self._there:
+            return None
+        with self._told(), self._engine.begin() as connection:
+            return self._tables.describe(connection, table)
 
     def ledger(self) -> Iterator[pa.Table]:
         """Yield the ledger in pieces of some 50,000 rows."""
@@ -73,17 +81,28 @@ class SqlReader:
 
     def history(self, table: str) -> Iterator[pa.Table]:
         """Yield all rows of a history in pieces, by its name in the sink."""
-        schema = self._schemas().get(table)
+        schema = self.describe(table)
         if schema is not None and not is_state(schema):
             yield from self._tables_of(self._tables.of(schema), schema.arrow())
 
     def state(self, table: str) -> pa.Table:
         """Return all rows of a state; no rows and no columns if it is not there."""
-        schema = self._schemas().get(table)
+        schema = self.describe(table)
         if schema is None or not is_state(schema):
             return pa.table({})
         pieces = list(self._tables_of(self._tables.of(schema), schema.arrow()))
         return pa.concat_tables(pieces) if pieces else schema.arrow().empty_table()
+
+    def standing(self, table: str, keys: pa.StringArray) -> pa.Table:
+        """Return what stands of some rows of a state, looked up by its key."""
+        found = [STANDING.empty_table()]
+        schema = self.describe(table)
+        if schema is not None and is_state(schema):
+            state = self._tables.of(schema)
+            for start in range(0, len(keys), _ASKED):
+                asked = state.c["Id"].in_(keys.slice(start, _ASKED).to_pylist())
+                found += self._tables_of(state, STANDING, asked)
+        return pa.concat_tables(found)
 
     def close(self) -> None:
         """Close the connections."""

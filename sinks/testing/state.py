@@ -17,6 +17,7 @@ import pytest
 from ...model.errors import Fenced
 from ...tables.columns import SYSTEM
 from ...tables.contract import Contracts
+from ...tables.fold import STANDING
 from ...tables.order import order_key
 from ...tables.schema import TableSchema
 from ...tables.state import StateChanges, state_changes, state_schema
@@ -216,6 +217,17 @@ class StateContract:
             {"Id": "k", "name": "a", "size": 1},
             {"Id": "l", "name": "b", "size": None},
         ]
+
+    def test_the_reader_gives_what_stands_of_some_rows(self, place: Place) -> None:
+        """All system columns of the rows asked for; rows that are not there are left out."""
+        with closing(place.sink.open()) as writer:
+            commit_states(writer, changes_of([("k", SIX[0]), ("l", SIX[4]), ("m", SIX[1])]))
+        with closing(place.sink.read()) as reader:
+            found = reader.standing("account", pa.array(["l", "k", "absent"])).sort_by("Id")
+            whole = reader.state("account").sort_by("Id").select(STANDING.names).slice(0, 2)
+            assert reader.standing("contact", pa.array(["k"])).num_rows == 0
+        assert found.equals(whole.cast(STANDING))
+        assert found.column("IsDelete").to_pylist() == [False, True]
 
     def test_the_newest_claim_has_the_sink(self, place: Place) -> None:
         """A bridge that was started before is told, and writes nothing more."""

@@ -79,7 +79,7 @@ def test_flushes_go_to_an_object_store_as_to_a_disk(files: Files) -> None:
         commit(writer, flush)
         commit(writer, flush)
         assert writer.describe(TABLE) == schema
-    reader = ParquetReader(files)
+    reader = ParquetReader(files, "here")
     assert dict(reader.rows()) == {TABLE: 1, "_quarantine": 0}
     assert pa.concat_tables(reader.ledger()) == flush.ledger
     assert len(list(files.walk(TABLE, ".parquet"))) == 1

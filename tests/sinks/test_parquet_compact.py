@@ -378,7 +378,7 @@ def test_compactions_at_once_on_a_disk_lose_nothing(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(8)))
     compact(sink)
-    reader = ParquetReader(sink.files())
+    reader = ParquetReader(sink.files(), sink.name)
     assert reader.rows()[TABLE] == 31
     assert sum(len(ids) for _, ids in reader.event_ids()) == 31
     assert sum(piece.num_rows for piece in reader.ledger()) == 30
