@@ -36,6 +36,9 @@ _EXTRAS: Final = {
 _IN_FILES: Final = frozenset({"sqlite", "duckdb"})
 """Databases that are a file."""
 
+_ELSEWHERE: Final = ("file:", "md:", "motherduck:")
+"""How names begin that tell no path."""
+
 _SQLITE_PATIENCE: Final = "PRAGMA busy_timeout = 1000"
 """Milliseconds SQLite itself waits for a lock; whoever calls us waits longer and says so."""
 
@@ -136,7 +139,7 @@ def _arguments(url: URL) -> Mapping[str, Any]:
 
 
 def _is_file(database: str | None) -> bool:
-    return bool(database) and database != ":memory:" and not str(database).startswith("file:")
+    return bool(database) and database != ":memory:" and not str(database).startswith(_ELSEWHERE)
 
 
 def _is_missing_file(url: URL) -> bool:

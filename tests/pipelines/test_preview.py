@@ -158,6 +158,17 @@ def test_a_preview_makes_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["metadata.json"]
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_what_is_read_where_there_is_no_file_is_nothing_and_nothing_is_made(
+    kind: str, tmp_path: Path
+) -> None:
+    sink = SqlSink.model_validate({"url": f"{kind}:///{tmp_path}/none/rows.db"})
+    with closing(sink.read()) as reader:
+        assert (dict(reader.rows()).get("_quarantine"), list(reader.ledger())) == (0, [])
+        assert reader.describe("account_history") is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_a_sink_is_away_an_outlook_goes_by_the_messages_alone(tmp_path: Path) -> None:
     config = bridge(tmp_path, {"kind": "sql", "url": "postgresql://nobody:secret@127.0.0.1:1/none"})
     some = day(3)
