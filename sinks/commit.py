@@ -192,10 +192,8 @@ class Committer:
 
     def _look_up(self, tables: Mapping[str, str]) -> None:
         for history in sorted(tables.keys() - self._known.keys()):
-            union = TableSchema(history)
-            for slot in self._slots:
-                found = self._persist(slot, partial(slot.describe, history, tables[history]))
-                union = united(union, found, slot.sink.name) if found else union
+            asks = [(slot, partial(slot.describe, history, tables[history])) for slot in self._slots]
+            union = united(history, ((slot.sink.name, self._persist(slot, ask)) for slot, ask in asks))
             if union.columns:
                 self._known[history] = union
 

@@ -1,5 +1,7 @@
 """Which columns sinks have of a table."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from ..model.errors import ConfigError
@@ -30,24 +32,26 @@ def described(sink: Sink, there: SinkWriter | SinkReader, history: str, table: s
     return TableSchema(history, found) if found else None
 
 
-def united(union: TableSchema, found: TableSchema, sink: str) -> TableSchema:
-    """Return the columns of a table in several sinks.
+def united(history: str, found: Iterable[tuple[str, TableSchema | None]]) -> TableSchema:
+    """Return the columns a table has in several sinks; none if no sink has it.
 
     Args:
-        union: Those of the sinks before.
-        found: Those of one more.
-        sink: What people know it by.
+        history: Name of its history.
+        found: What people know each sink by, and the columns it has.
 
     Raises:
-        ConfigError: It holds a column in another type.
+        ConfigError: Two hold a column in different types.
     """
-    fields = list(found.arrow())
-    step = evolve(union, fields)
-    if step.conflicts:
-        column = fields[step.conflicts[0]]
-        raise ConfigError(
-            f"The sinks disagree about column {column.name} of table {union.table}: {sink} holds "
-            f"{type_name(column.type)}, another holds {type_name(union.columns[column.name])}. "
-            "Give one of them an empty place"
-        )
-    return step.schema
+    union = TableSchema(history)
+    for sink, there in found:
+        fields = list(there.arrow()) if there else []
+        step = evolve(union, fields)
+        if step.conflicts:
+            column = fields[step.conflicts[0]]
+            raise ConfigError(
+                f"The sinks disagree about column {column.name} of table {history}: {sink} holds "
+                f"{type_name(column.type)}, another holds {type_name(union.columns[column.name])}. "
+                "Give one of them an empty place"
+            )
+        union = step.schema
+    return union

@@ -52,10 +52,11 @@ class Rehearsal:
 
     def _look_up(self, tables: Mapping[str, str]) -> None:
         for history in sorted(tables.keys() - self._asked):
-            union = TableSchema(history)
-            for sink, reader in self._sinks:
-                found = described(sink, reader, history, tables[history])
-                union = united(union, found, sink.name) if found else union
+            table = tables[history]
+            union = united(
+                history,
+                ((sink.name, described(sink, reader, history, table)) for sink, reader in self._sinks),
+            )
             if union.columns:
                 self._known[history] = union
             self._asked.add(history)

@@ -117,11 +117,10 @@ class Staying:
 
         A lock that lapses costs a delivery as well, and keeps the message away until then.
         """
-        for at in range(0, len(left), MANAGEMENT_LIMIT):
-            try:
-                self._update("abandoned", left[at : at + MANAGEMENT_LIMIT])
-            except AzureError as error:
-                _log.debug("messages come back when their locks lapse: %r", error)
+        try:
+            self._update("abandoned", left)
+        except AzureError as error:
+            _log.debug("messages come back when their locks lapse: %r", error)
 
     def _update(self, status: str, held: Sequence[Held], why: tuple[str, str] | None = None) -> list[Held]:
         """Settle by lock token, adding properties where there is a reason; return those whose lock is lost.

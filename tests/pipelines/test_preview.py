@@ -27,6 +27,7 @@ from cdsbridge.tables.columns import SYSTEM
 from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.transforms.flattener import Flattener
 
+from ..posted import received
 from ..transforms.bodies import batch, update
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -36,18 +37,7 @@ def day(seed: int, poison: float = 0.1) -> list[Envelope]:
     """Return the messages of a simulated day, in all encodings, some spoilt."""
     organization = Organization(seed=seed, start=datetime(2026, 3, 2, 8, tzinfo=UTC), existing=3)
     posts = traffic(organization, 60, rare=0.1, poison=poison, encodings=tuple(Encoding))
-    return [
-        Envelope(
-            post.body,
-            "q",
-            number,
-            enqueued_at=number,
-            received_at=number,
-            content_type=post.content_type,
-            properties=dict(post.properties),
-        )
-        for number, post in enumerate(posts, 1)
-    ]
+    return received(posts)
 
 
 def bridge(folder: Path, *sinks: Mapping[str, Any], **options: Any) -> BridgeConfig:
@@ -156,17 +146,6 @@ def test_a_preview_makes_nothing(tmp_path: Path) -> None:
     assert (told.messages, told.more) == (50, True)
     assert told.states[config.sinks[0].name]["account"].appear
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["metadata.json"]
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
-def test_what_is_read_where_there_is_no_file_is_nothing_and_nothing_is_made(
-    kind: str, tmp_path: Path
-) -> None:
-    sink = SqlSink.model_validate({"url": f"{kind}:///{tmp_path}/none/rows.db"})
-    with closing(sink.read()) as reader:
-        assert (dict(reader.rows()).get("_quarantine"), list(reader.ledger())) == (0, [])
-        assert reader.describe("account_history") is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_a_sink_is_away_an_outlook_goes_by_the_messages_alone(tmp_path: Path) -> None:

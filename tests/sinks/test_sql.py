@@ -13,6 +13,7 @@ from sqlalchemy.dialects import mysql
 from cdsbridge.model.errors import ConfigError, SinkUnavailable
 from cdsbridge.sinks import SqlSink
 from cdsbridge.sinks.base import Flush
+from cdsbridge.sinks.sql.engine import open_engine
 from cdsbridge.sinks.sql.tables import SqlTables
 from cdsbridge.sinks.testing.history import (
     NO_REJECTS,
@@ -139,3 +140,19 @@ def test_names_too_long_for_a_database_are_cut_and_stay_apart() -> None:
     assert max(map(len, [*names, table.name])) <= 64
     assert len(set(names)) == len(names)
     assert table.c[f"{long}x"].name != table.c[f"{long}y"].name
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_what_is_read_where_there_is_no_file_is_nothing_and_nothing_is_made(
+    kind: str, tmp_path: Path
+) -> None:
+    sink = SqlSink.model_validate({"url": f"{kind}:///{tmp_path}/none/rows.db"})
+    with closing(sink.read()) as reader:
+        assert (dict(reader.rows()).get("_quarantine"), list(reader.ledger())) == (0, [])
+        assert reader.describe("account_history") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["md:orders", "motherduck:orders"])
+def test_a_database_in_a_cloud_is_not_a_file_that_is_missing(name: str) -> None:
+    assert open_engine(f"duckdb:///{name}", "there", writing=False).url.database == name

@@ -22,6 +22,7 @@ from cdsbridge.tables.metadata import load_metadata
 from cdsbridge.tables.types import ColumnTypes
 from cdsbridge.transforms.flattener import Flattener
 
+from ..posted import received
 from .places import PLACES
 from .sql_places import SQL_PLACES
 
@@ -40,19 +41,7 @@ def types() -> ColumnTypes:
 def day(seed: int) -> tuple[Organization, list[Envelope]]:
     organization = Organization(seed=seed, start=datetime(2026, 3, 2, 8, tzinfo=UTC), existing=3)
     posts = traffic(organization, EVENTS, rare=0.2, encodings=tuple(Encoding))
-    envelopes = [
-        Envelope(
-            post.body,
-            "q",
-            number,
-            enqueued_at=number,
-            received_at=number,
-            content_type=post.content_type,
-            properties=dict(post.properties),
-        )
-        for number, post in enumerate(posts, 1)
-    ]
-    return organization, envelopes
+    return organization, received(posts)
 
 
 def cut(envelopes: list[Envelope], rng: random.Random) -> Iterator[list[Envelope]]:
